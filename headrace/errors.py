@@ -1,0 +1,101 @@
+"""Every error that headrace raises, in one tree, each with its fate.
+
+    HeadraceError
+    ├── RetryError              the same call may succeed later: back off and try again
+    │   ├── KinesisUnavailable      no answer, a 5xx, or throttled
+    │   ├── WarehouseUnavailable    no connection, a deadlock, a lost COMMIT reply
+    │   ├── LedgerMoved             another writer committed first: split the batch again
+    │   └── SpoolFull               the disk budget is used up: pause the source
+    └── HaltError               trying again cannot help: stop, and say what to do
+        ├── SettingsError           a setting is missing or wrong
+        ├── KinesisRefused          the service will not accept this request as it is
+        ├── StreamRecreated         the stream is not the one that the offsets name
+        ├── RecordsTrimmed          the stream dropped records before they were read
+        ├── SpoolInUse              another producer holds the spool
+        ├── SourceUnreadable        the input file is missing, unreadable or no log
+        ├── FencedOut               a newer job has taken over
+        ├── BatchMismatch           a committed batch id came back with other end positions
+        └── SchemaMismatch          the warehouse's tables are not those of this version
+
+Bad input is no exception: the codec returns it as a `Rejection`, a value.
+"""
+
+from enum import Enum
+from typing import ClassVar
+
+
+class Fate(Enum):
+    """What becomes of the work when an error is raised."""
+
+    RETRY = "retry"
+    HALT = "halt"
+
+
+class HeadraceError(Exception):
+    """The root; its text says what happened, where, and what to do next."""
+
+    fate: ClassVar[Fate]
+
+
+class RetryError(HeadraceError):
+    """The same call may succeed later."""
+
+    fate = Fate.RETRY
+
+
+class HaltError(HeadraceError):
+    """Trying again cannot help."""
+
+    fate = Fate.HALT
+
+
+class KinesisUnavailable(RetryError):
+    """Kinesis gave no answer, a 5xx, or throttled the call."""
+
+
+class WarehouseUnavailable(RetryError):
+    """The warehouse gave no answer, or lost one on the way."""
+
+
+class LedgerMoved(RetryError):
+    """Another writer committed between the split and the transaction."""
+
+
+class SpoolFull(RetryError):
+    """The spool's disk budget is used up."""
+
+
+class SettingsError(HaltError):
+    """A setting is missing or wrong."""
+
+
+class KinesisRefused(HaltError):
+    """Kinesis will not accept this request as it is."""
+
+
+class StreamRecreated(HaltError):
+    """The stream was deleted and made anew since the offsets were written."""
+
+
+class RecordsTrimmed(HaltError):
+    """The stream's retention dropped records before they were read."""
+
+
+class SpoolInUse(HaltError):
+    """Another producer holds the spool."""
+
+
+class SourceUnreadable(HaltError):
+    """The input is missing, unreadable, or not what it was said to be."""
+
+
+class FencedOut(HaltError):
+    """A newer job has taken the stream over."""
+
+
+class BatchMismatch(HaltError):
+    """A committed batch id came back with other end positions."""
+
+
+class SchemaMismatch(HaltError):
+    """The warehouse's tables are not those of this version."""
