@@ -1,0 +1,74 @@
+"""`/healthz` and `/metrics` of a process, on 127.0.0.1 unless told otherwise."""
+
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from headrace.errors import SettingsError
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What a process says of itself; `detail` says why."""
+
+    ok: bool
+    detail: dict[str, object]
+
+
+class HealthServer:
+    """Serves `GET /healthz` (200 or 503, JSON) and `GET /metrics` (Prometheus) while it is entered.
+
+    Port 0 takes a free one; `port` holds the one taken.
+    Raises SettingsError when the port is in use.
+    """
+
+    def __init__(self, health: Callable[[], Health], *, host: str = "127.0.0.1", port: int = 0) -> None:
+        try:
+            self._server = ThreadingHTTPServer((host, port), _handler(health))
+        except OSError as error:
+            raise SettingsError(
+                f"health port {host}:{port} cannot be opened ({error.strerror}): choose another with "
+                "HEADRACE_HEALTH_PORT, or 0 for a free one"
+            ) from error
+        self._server.daemon_threads = True
+        self.port: int = self._server.server_address[1]
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _handler(health: Callable[[], Health]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/healthz":
+                state = health()
+                status = HTTPStatus.OK if state.ok else HTTPStatus.SERVICE_UNAVAILABLE
+                self._answer(status, "application/json", msgspec.json.encode(state))
+            elif self.path == "/metrics":
+                self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest())
+            else:
+                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"try /healthz or /metrics\n")
+
+        def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class names it
+            """Stay silent: a scrape every few seconds is no news."""
+
+    return Handler

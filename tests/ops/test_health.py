@@ -1,0 +1,41 @@
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+
+from headrace.errors import SettingsError
+from headrace.ops.health import Health, HealthServer
+
+
+def get(port: int, path: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def test_health_is_200_or_503_with_its_reasons() -> None:
+    state = Health(ok=True, detail={"lag": 1})
+    with HealthServer(lambda: state) as server:
+        status, body = get(server.port, "/healthz")
+        assert (status, json.loads(body)) == (200, {"ok": True, "detail": {"lag": 1}})
+        state = Health(ok=False, detail={"why": "away"})
+        status, body = get(server.port, "/healthz")
+        assert (status, json.loads(body)["detail"]) == (503, {"why": "away"})
+
+
+def test_metrics_are_served_and_other_paths_are_not_found() -> None:
+    with HealthServer(lambda: Health(ok=True, detail={})) as server:
+        status, body = get(server.port, "/metrics")
+        assert status == 200
+        assert b"headrace_" in body or b"python_info" in body
+        assert get(server.port, "/")[0] == 404
+
+
+def test_a_port_in_use_is_said_with_the_remedy() -> None:
+    health = Health(ok=True, detail={})
+    with HealthServer(lambda: health) as server, pytest.raises(SettingsError, match="HEADRACE_HEALTH_PORT"):
+        HealthServer(lambda: health, port=server.port)

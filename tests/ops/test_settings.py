@@ -1,0 +1,54 @@
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import pytest
+
+from headrace.errors import SettingsError
+from headrace.ops.settings import Setting, describe, load
+
+
+class PumpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    stream: Annotated[str, Setting("PUMP_STREAM", "where to")] = "events"
+    rate: Annotated[int, msgspec.Meta(ge=1), Setting("PUMP_RATE", "records a second")]
+    deep: Annotated[bool, Setting("PUMP_DEEP", "dig")] = False
+
+
+def test_the_command_line_wins_over_the_environment_and_that_over_the_file_and_the_default(
+    tmp_path: Path,
+) -> None:
+    stage = tmp_path / "stage.toml"
+    stage.write_text('stream = "file"\nother = 1\n[pump]\nrate = 3\n')
+    assert load(PumpSettings, {"PUMP_RATE": "7"}) == PumpSettings(rate=7)
+    assert load(PumpSettings, {}, stage_file=stage) == PumpSettings(stream="file", rate=3)
+    assert load(PumpSettings, {"PUMP_RATE": "7", "PUMP_STREAM": ""}, stage_file=stage).rate == 7
+    settings = load(
+        PumpSettings, {"PUMP_RATE": "7", "PUMP_DEEP": "true"}, overrides={"rate": 9, "stream": None}
+    )
+    assert settings == PumpSettings(rate=9, deep=True)
+
+
+def test_every_problem_is_named_at_once_with_its_place() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(PumpSettings, {"PUMP_DEEP": "maybe"})
+    assert "PUMP_RATE is not set (records a second)" in str(caught.value)
+    assert "PUMP_DEEP: Expected `bool`" in str(caught.value)
+    with pytest.raises(SettingsError, match=r"PUMP_RATE: Expected `int` >= 1"):
+        load(PumpSettings, {"PUMP_RATE": "0"})
+
+
+def test_a_stage_file_that_cannot_be_read_or_holds_a_typo_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"absent\.toml"):
+        load(PumpSettings, {}, stage_file=tmp_path / "absent.toml")
+    stage = tmp_path / "stage.toml"
+    stage.write_text("[pump]\nrate = 3\nraet = 4\n")
+    with pytest.raises(SettingsError, match=r"\[pump\] does not know raet"):
+        load(PumpSettings, {}, stage_file=stage)
+
+
+def test_settings_describe_themselves() -> None:
+    assert [(s.field, s.variable, s.default) for s in describe(PumpSettings)] == [
+        ("stream", "PUMP_STREAM", "events"),
+        ("rate", "PUMP_RATE", None),
+        ("deep", "PUMP_DEEP", False),
+    ]
