@@ -14,7 +14,7 @@ class PumpSettings(msgspec.Struct, frozen=True, kw_only=True):
     deep: Annotated[bool, Setting("PUMP_DEEP", "dig")] = False
 
 
-def test_the_command_line_wins_over_the_environment_and_that_over_the_file_and_the_default(
+def test_the_command_line_wins_over_the_environment_the_file_and_the_default(
     tmp_path: Path,
 ) -> None:
     stage = tmp_path / "stage.toml"
