@@ -1,0 +1,44 @@
+# Short calls of the headrace command; `make help` lists them. Each target sets the project up first if need be.
+PYTHON ?= python3
+HEADRACE := .venv/bin/headrace
+UV_COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --generate-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down test check bench lock clean
+
+help: ## List these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-7s %s\n", $$1, $$2 }'
+
+setup: ## Install everything: .venv, the AWS emulator, Java where it is missing
+	@$(PYTHON) -m infra.local.bootstrap
+
+demo: setup ## One real log the whole way to proven windows (LOG=path REBASE=now SPEED=lines a second)
+	@$(HEADRACE) demo $(if $(LOG),--log "$(LOG)") $(if $(REBASE),--rebase "$(REBASE)") $(if $(SPEED),--speed "$(SPEED)")
+
+up: setup ## Start the local stack in the background: emulator, PostgreSQL, streams, tables, stream job
+	@$(HEADRACE) up
+
+down: setup ## Stop the local stack once the stream job has read everything
+	@$(HEADRACE) down
+
+test: setup ## Run every test
+	@.venv/bin/pytest -n 2 --dist loadgroup
+
+check: setup ## Format, lint, types and layers
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+bench: setup ## Measure the speed, as a table and as JSON
+	@.venv/bin/python -m tests.bench
+
+lock: setup ## Resolve the dependencies anew and write the three locks
+	@$(UV_COMPILE) --all-extras --group dev --upgrade pyproject.toml -o requirements.lock
+	@$(UV_COMPILE) --upgrade infra/local/emulator.in -o infra/local/emulator.lock
+	@$(UV_COMPILE) --upgrade infra/local/installer.in -o infra/local/installer.lock
+
+clean: ## Stop the stack and remove everything that was made here
+	@if [ -x $(HEADRACE) ] && [ -d .headrace ]; then $(HEADRACE) down --now; fi
+	@rm -rf .headrace .venv .venv-emulator .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

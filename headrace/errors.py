@@ -15,6 +15,7 @@
         ├── SourceUnreadable        the input file is missing, unreadable or no log
         ├── FencedOut               a newer job has taken over
         ├── BatchMismatch           a committed batch id came back with other end positions
+        ├── LocalStackFailed        a part of the local stack is missing or did not start
         └── SchemaMismatch          the warehouse's tables are not those of this version
 
 Bad input is no exception: the codec returns it as a `Rejection`, a value.
@@ -95,6 +96,10 @@ class FencedOut(HaltError):
 
 class BatchMismatch(HaltError):
     """A committed batch id came back with other end positions."""
+
+
+class LocalStackFailed(HaltError):
+    """A part of the local stack is missing, or did not start or stop."""
 
 
 class SchemaMismatch(HaltError):
