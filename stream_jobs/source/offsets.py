@@ -1,0 +1,127 @@
+"""What Spark's offset log says of a stream: which stream, and how far each shard has been taken.
+
+Spark compares offsets as JSON text, so the text is canonical: fixed key order, shards sorted.
+
+A shard's `origin` is where its reading began. It travels in every offset because Spark does not store where
+batch 0 starts: the start of a shard that the batch's start offset does not name is the origin in its end
+offset, so a replay reads the same records whatever the options say by then.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import msgspec
+
+from headrace.errors import SettingsError
+
+TRIM_HORIZON = "TRIM_HORIZON"
+_AT_TIMESTAMP = "AT_TIMESTAMP:"
+_VERSION = 1
+
+
+class ShardOffset(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one shard has been taken.
+
+    Attributes:
+        origin: where its reading began (TRIM_HORIZON, AT_TIMESTAMP:<ms>, or a sequence number, exclusive).
+        position: the last sequence number taken; the origin while nothing has been taken.
+        frontier: every record that arrived before it has been taken; microseconds since 1970, 0 if unknown.
+        closed: the shard was split or merged away, and its last record has been taken.
+        parents: the shards that it came from.
+    """
+
+    origin: str
+    position: str
+    frontier: int = 0
+    closed: bool = False
+    parents: tuple[str, ...] = ()
+
+
+class StreamOffset(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a stream has been taken.
+
+    `created` (milliseconds since 1970) tells a stream from a later one of the same name; 0 before the stream
+    has been seen.
+    """
+
+    stream: str
+    created: int = 0
+    shards: Mapping[str, ShardOffset] = msgspec.field(default_factory=dict)
+    version: int = _VERSION
+
+    @classmethod
+    def from_json(cls, offset: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote. Raises SettingsError when it is no offset of this source."""
+        try:
+            read = msgspec.convert(offset, cls)
+        except msgspec.ValidationError as error:
+            raise SettingsError(f"not an offset of this source: {error}") from error
+        if read.version != _VERSION:
+            raise SettingsError(
+                f"offset version {read.version} was written by another release; this one writes {_VERSION}"
+            )
+        return read
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values in canonical order: equal offsets give equal text."""
+        return {
+            "version": self.version,
+            "stream": self.stream,
+            "created": self.created,
+            "shards": {shard: _shard_json(self.shards[shard]) for shard in sorted(self.shards)},
+        }
+
+
+class ShardRange(msgspec.Struct, frozen=True, kw_only=True):
+    """One shard's part of a batch: the records after `after` up to and including `last`.
+
+    `after` is an origin or a sequence number; with `after == last` the part is empty.
+    """
+
+    shard: str
+    after: str
+    last: str
+
+
+def initial_offset(stream: str) -> StreamOffset:
+    """The start of a new query: a constant, so that a restart in batch 0 changes nothing."""
+    return StreamOffset(stream=stream)
+
+
+def range_of(shard: str, start: StreamOffset, end: StreamOffset) -> ShardRange:
+    """The part of `shard` that lies between two offsets."""
+    target = end.shards[shard]
+    before = start.shards.get(shard)
+    return ShardRange(shard=shard, after=before.position if before else target.origin, last=target.position)
+
+
+def at_timestamp(milliseconds: int) -> str:
+    """The position of the first record that arrived at or after an instant (milliseconds since 1970)."""
+    return f"{_AT_TIMESTAMP}{milliseconds}"
+
+
+def is_sequence(position: str) -> bool:
+    """Whether a position is a record's sequence number, not a place to begin."""
+    return position.isascii() and position.isdigit()
+
+
+def iterator_request(position: str) -> dict[str, Any]:
+    """The arguments of GetShardIterator that begin right after `position`."""
+    if is_sequence(position):
+        return {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": position}
+    if position.startswith(_AT_TIMESTAMP):
+        return {
+            "ShardIteratorType": "AT_TIMESTAMP",
+            "Timestamp": int(position.removeprefix(_AT_TIMESTAMP)) / 1000,
+        }
+    return {"ShardIteratorType": TRIM_HORIZON}
+
+
+def _shard_json(shard: ShardOffset) -> dict[str, Any]:
+    return {
+        "origin": shard.origin,
+        "position": shard.position,
+        "frontier": shard.frontier,
+        "closed": shard.closed,
+        "parents": list(shard.parents),
+    }
