@@ -39,8 +39,8 @@ def find(environ: Mapping[str, str], *, installed: Path = Path("/usr/lib/jvm")) 
 
 
 def _candidates(environ: Mapping[str, str], installed: Path) -> Iterator[tuple[Path, str]]:
-    if home := environ.get("JAVA_HOME"):
-        yield Path(home), "JAVA_HOME"
+    if named := environ.get("JAVA_HOME"):
+        yield Path(named), "JAVA_HOME"
     if program := shutil.which("java", path=environ.get("PATH", "")):
         yield Path(program).resolve().parents[1], f"{program} on PATH"
     if installed.is_dir():

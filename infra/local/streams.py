@@ -1,0 +1,58 @@
+"""The local streams: made on the emulator as declared, and whether the job has read them to their end."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+
+SHARDS = 2  # enough to show that records of one source travel on several
+
+
+def client(environ: Mapping[str, str]) -> "KinesisClient":
+    """A Kinesis client for the stack that `environ` describes."""
+    import boto3  # noqa: PLC0415  slow to import: only commands that talk to AWS pay for it
+
+    session = boto3.session.Session(
+        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+        region_name=environ["AWS_REGION"],
+    )
+    return session.client("kinesis", endpoint_url=environ["AWS_ENDPOINT_URL"])
+
+
+def create(kinesis: "KinesisClient", names: Iterable[str]) -> None:
+    """Create the streams that are missing; returns once all can be written."""
+    for name in names:
+        try:
+            kinesis.create_stream(StreamName=name, ShardCount=SHARDS)
+        except kinesis.exceptions.ResourceInUseException:
+            continue
+        kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})
+
+
+def read_to_the_end(kinesis: "KinesisClient", name: str, positions: Mapping[str, str | None]) -> bool:
+    """Whether nothing lies beyond the committed positions (sequence number by shard; None: none read)."""
+    shards = [shard["ShardId"] for shard in kinesis.list_shards(StreamName=name)["Shards"]]
+    return not any(_holds_more(kinesis, name, shard, positions.get(shard)) for shard in shards)
+
+
+def _holds_more(kinesis: "KinesisClient", name: str, shard: str, position: str | None) -> bool:
+    if position is None:
+        start = kinesis.get_shard_iterator(StreamName=name, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+    else:
+        start = kinesis.get_shard_iterator(
+            StreamName=name,
+            ShardId=shard,
+            ShardIteratorType="AFTER_SEQUENCE_NUMBER",
+            StartingSequenceNumber=position,
+        )
+    iterator: str | None = start["ShardIterator"]
+    while iterator is not None:
+        answer = kinesis.get_records(ShardIterator=iterator, Limit=1)
+        if answer["Records"]:
+            return True
+        if answer["MillisBehindLatest"] == 0:
+            return False
+        iterator = answer.get("NextShardIterator")
+    return False
