@@ -2,13 +2,17 @@
 
     HeadraceError
     ├── RetryError              the same call may succeed later: back off and try again
-    │   ├── KinesisUnavailable      no answer, a 5xx, or throttled
+    │   ├── KinesisUnavailable      no answer or a 5xx
+    │   │   ├── KinesisThrottled        more than the stream, the shard or the account may ask
+    │   │   └── StreamInUse             being made, changed or deleted; or it exists already
+    │   ├── IteratorExpired         a place in a shard, or in a listing, was kept too long: ask anew
     │   ├── WarehouseUnavailable    no connection, a deadlock, a lost COMMIT reply
     │   ├── LedgerMoved             another writer committed first: split the batch again
     │   └── SpoolFull               the disk budget is used up: pause the source
     └── HaltError               trying again cannot help: stop, and say what to do
         ├── SettingsError           a setting is missing or wrong
         ├── KinesisRefused          the service will not accept this request as it is
+        │   └── KinesisNotFound         no such stream, or no such shard (any more)
         ├── StreamRecreated         the stream is not the one that the offsets name
         ├── RecordsTrimmed          the stream dropped records before they were read
         ├── SpoolInUse              another producer holds the spool
@@ -16,6 +20,7 @@
         ├── FencedOut               a newer job has taken over
         ├── BatchMismatch           a committed batch id came back with other end positions
         ├── LocalStackFailed        a part of the local stack is missing or did not start
+        ├── WarehouseRefused        the warehouse will not accept this statement or these rows
         └── SchemaMismatch          the warehouse's tables are not those of this version
 
 Bad input is no exception: the codec returns it as a `Rejection`, a value.
@@ -51,7 +56,19 @@ class HaltError(HeadraceError):
 
 
 class KinesisUnavailable(RetryError):
-    """Kinesis gave no answer, a 5xx, or throttled the call."""
+    """Kinesis gave no answer, or a 5xx; the call may have taken effect."""
+
+
+class KinesisThrottled(KinesisUnavailable):
+    """The call was more than the stream, the shard or the account may ask; it had no effect."""
+
+
+class StreamInUse(KinesisUnavailable):
+    """The stream is being made, changed or deleted; for CreateStream: it exists already."""
+
+
+class IteratorExpired(RetryError):
+    """A shard iterator (five minutes) or a listing's next token was kept too long."""
 
 
 class WarehouseUnavailable(RetryError):
@@ -72,6 +89,10 @@ class SettingsError(HaltError):
 
 class KinesisRefused(HaltError):
     """Kinesis will not accept this request as it is."""
+
+
+class KinesisNotFound(KinesisRefused):
+    """There is no such stream, or no such shard (any more)."""
 
 
 class StreamRecreated(HaltError):
@@ -100,6 +121,10 @@ class BatchMismatch(HaltError):
 
 class LocalStackFailed(HaltError):
     """A part of the local stack is missing, or did not start or stop."""
+
+
+class WarehouseRefused(HaltError):
+    """The warehouse will not accept this statement, or these rows, as they are."""
 
 
 class SchemaMismatch(HaltError):
