@@ -1,0 +1,179 @@
+"""The codec: the one place that decides whether bytes are a record, for every process alike.
+
+`decode` first tries to prove a record good from one typed msgspec decode and a few looks at its bytes. What that
+cannot prove goes to `examination.examine`, whose verdict alone counts.
+
+What msgspec alone would let through, and what becomes of it here: U+0000 (rejected), texts with more bytes than
+characters (limits are bytes), fractions below a microsecond (cut, never rounded into the next window), times
+without a zone (rejected) or with an offset (converted to UTC), nesting without limit (64 at most), size without
+limit (1 MiB at most). Of a key that comes twice the last value counts, as in every JSON reader of Python.
+"""
+
+from datetime import UTC, datetime
+from typing import Union
+
+import msgspec
+from msgspec import Struct
+
+from headrace.schemas.event import TIME_BEFORE, TIME_FROM, Event, format_sequence, is_sequence, is_source
+from headrace.schemas.examination import examine
+from headrace.schemas.reading import MAX_RECORD_BYTES
+from headrace.schemas.record_type import RecordType
+from headrace.schemas.registry import EVENT_CLASSES, RECORD_TYPES
+from headrace.schemas.reject_codes import RejectCode, Stage
+from headrace.schemas.rejects import field_errors, reject, reject_id
+from headrace.schemas.verdict import FieldError, Rejection
+
+__all__ = [
+    "Event",
+    "FieldError",
+    "RejectCode",
+    "Rejection",
+    "Stage",
+    "decode",
+    "encode",
+    "reject_event",
+    "reject_id",
+    "seal",
+]
+
+_decode = msgspec.json.Decoder(Union[tuple(EVENT_CLASSES.values())]).decode  # type: ignore[var-annotated]  # noqa: UP007
+_encode = msgspec.json.Encoder().encode
+
+_CLASS_OF_DATA = {RECORD_TYPES[name].data: event_class for name, event_class in EVENT_CLASSES.items()}
+
+
+def _flat_texts(record_type: RecordType) -> tuple[tuple[str, int], ...] | None:
+    """(name, limit in bytes) of every text; None when texts are nested, which the fast way does not look into."""
+    if any(field.kind == "list" for field in record_type.fields):
+        return None
+    return tuple((field.name, field.max_bytes or 0) for field in record_type.fields if field.kind == "text")
+
+
+_TEXTS = {EVENT_CLASSES[name]: _flat_texts(record_type) for name, record_type in RECORD_TYPES.items()}
+
+
+def decode(raw: bytes) -> Event | Rejection:
+    """The verdict on one record's bytes. It never raises, whatever the bytes are."""
+    if len(raw) <= MAX_RECORD_BYTES:
+        try:
+            event = _decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return examine(raw)
+        if _is_proven(raw, event):
+            return event
+    return examine(raw)
+
+
+def encode(source: str, sequence: int | None, time: datetime, data: Struct) -> bytes:
+    """One record as a CloudEvents 1.0 JSON event; whether it is a good one only `decode` says.
+
+    `sequence` is None for a record type that carries none; its `id` is then the time.
+
+    Raises:
+        ValueError: `sequence` is not in 1 .. 2^53 - 1, or `time` has no zone.
+        UnicodeEncodeError: a text holds half of a surrogate pair.
+        OverflowError: an integer has more than 64 bits.
+    """
+    if time.tzinfo is not UTC:
+        if time.tzinfo is None:
+            raise ValueError("an event time has a zone")
+        time = time.astimezone(UTC)
+    number = None if sequence is None else format_sequence(sequence)
+    event_class = _CLASS_OF_DATA[type(data)]
+    return _encode(
+        event_class(
+            specversion="1.0",
+            id=number or time.isoformat(),
+            source=source,
+            time=time,
+            sequence=number,
+            data=data,
+        )
+    )
+
+
+def seal(
+    source: str, sequence: int | None, time: datetime, data: Struct, *, raw: bytes | None = None
+) -> bytes | Rejection:
+    """Encode a record and judge it as every reader will: its bytes, or why nobody would accept it.
+
+    A rejection keeps `raw`, the record as the producer received it (None: the encoded bytes).
+    """
+    try:
+        sealed = encode(source, sequence, time, data)
+    except UnicodeEncodeError as error:
+        return _unsealed(RejectCode.BAD_TEXT, str(error), raw, source, sequence, data)
+    except OverflowError as error:
+        return _unsealed(RejectCode.OUT_OF_RANGE, str(error), raw, source, sequence, data)
+    verdict = decode(sealed)
+    if isinstance(verdict, Rejection):
+        return verdict if raw is None else msgspec.structs.replace(verdict, raw=raw)
+    return sealed
+
+
+def reject_event(
+    rejection: Rejection,
+    *,
+    stage: Stage,
+    source: str,
+    sequence: int,
+    time: datetime,
+    place: str | None = None,
+) -> bytes:
+    """A `reject.v1` event that takes the place of the rejected record under its (source, sequence).
+
+    Of a record longer than 512 KiB only the head travels; `place` says where the whole of it is kept.
+    """
+    return encode(source, sequence, time, reject(rejection, stage=stage, place=place))
+
+
+def _unsealed(
+    code: RejectCode, message: str, raw: bytes | None, source: str, sequence: int | None, data: Struct
+) -> Rejection:
+    return Rejection(
+        code=code,
+        errors=field_errors([("$.data", message)]),
+        raw=raw or b"",
+        source=source,
+        sequence=sequence,
+        record_type=_CLASS_OF_DATA[type(data)].type,
+    )
+
+
+def _is_proven(raw: bytes, event: Event) -> bool:
+    """Whether `examine` would surely accept the bytes as this very event."""
+    if (not raw.isascii() or 0x5C in raw or 0x7F in raw) and not _is_unambiguous(raw, event):
+        return False
+    sequence, time = event.sequence, event.time
+    return (
+        time.tzinfo is UTC
+        and TIME_FROM <= time < TIME_BEFORE
+        and (sequence is None or is_sequence(sequence))
+        and (event.datacontenttype is None or event.datacontenttype == "application/json")
+        and _has_microseconds_at_most(raw)
+    )
+
+
+def _is_unambiguous(raw: bytes, event: Event) -> bool:
+    r"""For bytes with escapes or beyond ASCII: no \u escape (so no U+0000, no hidden key), and texts that fit."""
+    limits = _TEXTS[type(event)]
+    if limits is None or b"\\u" in raw or not is_source(event.source):
+        return False
+    for name, limit in limits:
+        text = getattr(event.data, name)
+        if text is not None and len(text) * 4 > limit and len(text.encode()) > limit:
+            return False
+    return len(event.id.encode()) <= 256
+
+
+def _has_microseconds_at_most(raw: bytes) -> bool:
+    """Whether the time's text, found without doubt, is too short for a seventh digit of a second's fraction.
+
+    `2015-05-17T10:05:03.123456Z` has 27 characters, and 32 with an offset such as `+00:00` in place of `Z`.
+    """
+    key = raw.find(b'"time"')
+    if raw.find(b'"time"', key + 6) >= 0:
+        return False
+    start = raw.find(b'"', key + 6) + 1
+    return raw.find(b'"', start, start + 28) >= 0 or (raw[start + 32] == 0x22 and raw[start + 26] in b"+-")

@@ -1,0 +1,118 @@
+"""A record type: a name with its major version, and the Struct that types and bounds its `data`."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from msgspec import Struct, inspect
+
+MAX_INTEGER = 2**63 - 1
+"""Every integer is bounded to what Redshift, PostgreSQL, Spark and Arrow hold in 64 bits."""
+
+Kind = Literal["text", "integer", "boolean", "float", "bytes", "list"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a record type as every target needs to know it."""
+
+    name: str
+    kind: Kind
+    nullable: bool
+    required: bool
+    description: str
+    max_bytes: int | None = None  # texts and bytes
+    minimum: int | None = None  # integers
+    maximum: int | None = None
+    items: tuple["Field", ...] = ()  # lists of flat objects
+    max_items: int | None = None
+
+
+@dataclass(frozen=True)
+class RecordType:
+    """One version of one kind of record.
+
+    `data` is a frozen msgspec Struct with `forbid_unknown_fields`; every text has a `max_length`, which the
+    codec reads as UTF-8 bytes, and every integer has both bounds. `partition_key` names the field whose value
+    keys the record in Kinesis (None: unkeyed, spread by aggregate). A type that is not `numbered` carries no
+    `sequence` and stands outside the ledger.
+
+    Raises:
+        TypeError: a field's type is not supported, or a value is not bounded.
+        ValueError: the name is not of the form `web_access.v1`, or `partition_key` is no field.
+    """
+
+    name: str
+    data: type[Struct]
+    description: str
+    partition_key: str | None = None
+    numbered: bool = True
+    fields: tuple[Field, ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Derive the fields, and refuse what could not be stored everywhere."""
+        if not re.fullmatch(r"[a-z][a-z0-9_]*\.v[1-9][0-9]*", self.name):
+            raise ValueError(f"a record type is named like 'web_access.v1', not {self.name!r}")
+        if not self.data.__struct_config__.forbid_unknown_fields:
+            raise TypeError(f"{self.data.__name__} must forbid unknown fields")
+        object.__setattr__(self, "fields", _fields_of(self.data))
+        if self.partition_key is not None:
+            self.field(self.partition_key)
+
+    def field(self, name: str) -> Field:
+        """The field called `name`.
+
+        Raises:
+            ValueError: there is none.
+        """
+        for candidate in self.fields:
+            if candidate.name == name:
+                return candidate
+        raise ValueError(f"{self.name} has no field {name!r}")
+
+
+def _fields_of(struct: type[Struct]) -> tuple[Field, ...]:
+    described = inspect.type_info(struct)
+    if not isinstance(described, inspect.StructType):
+        raise TypeError(f"{struct!r} is no Struct")
+    return tuple(_field(entry, where=f"{struct.__name__}.{entry.encode_name}") for entry in described.fields)
+
+
+def _field(entry: inspect.Field, *, where: str) -> Field:
+    described, description, nullable = _unwrap(entry.type, where=where)
+    kind, bounds = _kind(described, where=where)
+    if kind == "float" and nullable:
+        raise TypeError(f"{where}: a float may not be null, because NaN is written as null")
+    return Field(entry.encode_name, kind, nullable, entry.required, description, **bounds)
+
+
+def _unwrap(described: inspect.Type, *, where: str) -> tuple[inspect.Type, str, bool]:
+    """The type without `| None` and metadata, its description, and whether it may be null."""
+    description, nullable = "", False
+    while isinstance(described, inspect.Metadata | inspect.UnionType):
+        if isinstance(described, inspect.Metadata):
+            description = (described.extra_json_schema or {}).get("description", description)
+            described = described.type
+            continue
+        members = [member for member in described.types if not isinstance(member, inspect.NoneType)]
+        if len(members) != 1:
+            raise TypeError(f"{where}: a union of more than one type has no column to go to")
+        described, nullable = members[0], True
+    return described, description, nullable
+
+
+def _kind(described: inspect.Type, *, where: str) -> tuple[Kind, dict[str, object]]:
+    match described:
+        case inspect.StrType(max_length=int(limit)):
+            return "text", {"max_bytes": limit}
+        case inspect.IntType(ge=int(low), le=int(high)) if -MAX_INTEGER <= low <= high <= MAX_INTEGER:
+            return "integer", {"minimum": low, "maximum": high}
+        case inspect.BoolType():
+            return "boolean", {}
+        case inspect.FloatType():
+            return "float", {}
+        case inspect.BytesType(max_length=int(limit)):
+            return "bytes", {"max_bytes": limit}
+        case inspect.ListType(item_type=inspect.StructType() as item, max_length=int(limit)):
+            return "list", {"items": _fields_of(item.cls), "max_items": limit}
+    raise TypeError(f"{where}: {type(described).__name__} is not supported, or not bounded")

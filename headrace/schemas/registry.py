@@ -1,0 +1,21 @@
+"""The one place that lists the record types and the windowed outputs."""
+
+from headrace.schemas.event import Event, event_class
+from headrace.schemas.outputs import WindowedOutput
+from headrace.schemas.record_type import RecordType
+from headrace.schemas.records.producer_status import PRODUCER_STATUS
+from headrace.schemas.records.reject import REJECT
+from headrace.schemas.records.web_access import WEB_ACCESS
+from headrace.schemas.records.web_access_outputs import WEB_PATHS_5M, WEB_TRAFFIC_1M, WEB_VISITORS_15M
+
+RECORD_TYPES: dict[str, RecordType] = {
+    record_type.name: record_type for record_type in (WEB_ACCESS, REJECT, PRODUCER_STATUS)
+}
+
+OUTPUTS: dict[str, WindowedOutput] = {
+    output.name: output for output in (WEB_TRAFFIC_1M, WEB_PATHS_5M, WEB_VISITORS_15M)
+}
+
+EVENT_CLASSES: dict[str, type[Event]] = {
+    record_type.name: event_class(record_type) for record_type in RECORD_TYPES.values()
+}

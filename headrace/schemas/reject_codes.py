@@ -1,0 +1,49 @@
+"""The closed list of reject codes, each with its one-line meaning, and the stages that reject."""
+
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """Where on its way a record was rejected."""
+
+    PRODUCER = "producer"
+    STREAM_JOB = "stream_job"
+    TRANSFORM = "transform"
+
+
+class RejectCode(StrEnum):
+    """Why a record was rejected; `meaning` says it in one line."""
+
+    meaning: str
+
+    def __new__(cls, code: str, meaning: str) -> "RejectCode":
+        """Make the member a plain text that carries its meaning."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    # the bytes
+    TOO_LARGE = "too_large", "The record is longer than 1 MiB."
+    NOT_JSON = "not_json", "The bytes are not one JSON value."
+    BAD_TEXT = "bad_text", "A text is not valid UTF-8, or holds half of a surrogate pair."
+    NUL_CHARACTER = "nul_character", "A text holds U+0000, which no warehouse stores."
+    TOO_DEEP = "too_deep", "Arrays and objects are nested more than 64 deep."
+    # the envelope
+    BAD_ENVELOPE = "bad_envelope", "A CloudEvents attribute is missing or not as the specification says."
+    BAD_TIME = "bad_time", "The time is no RFC 3339 instant between 1970 and 2199."
+    UNKNOWN_TYPE = "unknown_type", "The record type is not one that is declared."
+    # the data
+    MISSING_FIELD = "missing_field", "A field that the record type requires is missing."
+    UNKNOWN_FIELD = "unknown_field", "A field is not part of the record type."
+    WRONG_TYPE = "wrong_type", "A value has another JSON type than its field."
+    OUT_OF_RANGE = "out_of_range", "A number is smaller or larger than its field allows."
+    TOO_LONG = "too_long", "A value has more UTF-8 bytes, or more items, than its field allows."
+    BAD_VALUE = "bad_value", "A value of the right type does not have the form that its field asks for."
+    # before and after the codec
+    UNPARSABLE_LINE = "unparsable_line", "A line of the source does not fit the source's grammar."
+    DAMAGED_ENTRY = (
+        "damaged_entry",
+        "The producer's spool could not give the record back: its checksum failed.",
+    )
+    TOO_SCATTERED = "too_scattered", "The source's numbers lie in more separate ranges than the ledger keeps."

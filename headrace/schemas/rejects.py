@@ -1,0 +1,51 @@
+"""Rejects: their identity, their bounded errors, and the `reject.v1` that takes a rejected number's place."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from hashlib import sha256
+
+from headrace.schemas.event import is_source
+from headrace.schemas.records.reject import (
+    MAX_ERROR_TEXT_BYTES,
+    MAX_ERRORS,
+    MAX_RAW_BYTES,
+    FieldError,
+    Reject,
+)
+from headrace.schemas.reject_codes import RejectCode, Stage
+from headrace.schemas.verdict import Rejection
+
+
+def reject_id(raw: bytes, code: RejectCode) -> str:
+    """Hex SHA-256 of the code, a zero byte and the raw bytes: the same record rejected again has the same id."""
+    return sha256(code.encode() + b"\0" + raw).hexdigest()
+
+
+def field_errors(faults: Iterable[tuple[str, str]]) -> tuple[FieldError, ...]:
+    """(path, message) pairs as bounded errors: at most MAX_ERRORS, the last of them saying how many more there were."""
+    errors = [FieldError(_bounded(path), _bounded(message)) for path, message in faults]
+    if len(errors) > MAX_ERRORS:
+        more = len(errors) - MAX_ERRORS + 1
+        errors[MAX_ERRORS - 1 :] = [FieldError("$", f"and {more} more")]
+    return tuple(errors)
+
+
+def reject(rejection: Rejection, *, stage: Stage, place: str | None = None) -> Reject:
+    """The data of the `reject.v1` for a rejection. `place` says where a record longer than MAX_RAW_BYTES is kept."""
+    return Reject(
+        id=reject_id(rejection.raw, rejection.code),
+        stage=stage.value,
+        code=rejection.code.value,
+        errors=list(rejection.errors),
+        raw=rejection.raw[:MAX_RAW_BYTES],
+        raw_length=len(rejection.raw),
+        raw_sha256=sha256(rejection.raw).hexdigest(),
+        raw_place=place,
+        record_type=rejection.record_type,
+    )
+
+
+def _bounded(text: str) -> str:
+    """`text` without control characters and broken surrogates, cut to the bytes that an error's text may have."""
+    clean = "".join(character if character >= " " else "\ufffd" for character in text[:MAX_ERROR_TEXT_BYTES])
+    return clean.encode(errors="replace")[:MAX_ERROR_TEXT_BYTES].decode(errors="ignore")

@@ -1,0 +1,36 @@
+"""The declared streams: who writes, who reads, how long records stay, and where rejects go."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One Kinesis stream. Producers and consumers are doors, named by their packages.
+
+    `rejects_to` names where what a consumer rejects is kept: a stream, or the warehouse table `rejects`.
+    """
+
+    name: str
+    record_types: tuple[str, ...]
+    producers: tuple[str, ...]
+    consumers: tuple[str, ...]
+    retention: timedelta
+    rejects_to: str
+    description: str
+
+
+STREAMS: dict[str, Stream] = {
+    stream.name: stream
+    for stream in (
+        Stream(
+            name="events",
+            record_types=("web_access.v1", "reject.v1", "producer_status.v1"),
+            producers=("producers",),
+            consumers=("stream_jobs",),
+            retention=timedelta(days=7),
+            rejects_to="rejects",
+            description="Every record of every producer, under its number.",
+        ),
+    )
+}

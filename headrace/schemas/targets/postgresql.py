@@ -1,0 +1,46 @@
+"""PostgreSQL DDL: the laptop's stand-in for Redshift, without what Redshift would not enforce."""
+
+from headrace.schemas.tables import Column, ColumnType, Table
+
+
+def create_table(table: Table) -> str:
+    """CREATE TABLE IF NOT EXISTS, without primary or unique keys, because Redshift does not enforce them."""
+    columns = ",\n".join(f"  {_column(column)}" for column in table.columns)
+    return f"CREATE TABLE IF NOT EXISTS {quote(table.name)} (\n{columns}\n)"
+
+
+def create_indexes(table: Table) -> list[str]:
+    """An index on the sort key alone: a long text does not fit an index row."""
+    if not table.sort_key:
+        return []
+    columns = ", ".join(quote(name) for name in table.sort_key)
+    name = f"{table.name}__sort"
+    return [f"CREATE INDEX IF NOT EXISTS {quote(name)} ON {quote(table.name)} ({columns})"]
+
+
+def type_name(type_: ColumnType) -> str:
+    """The column type; VARCHAR counts characters here, so the codec's limit in bytes is the narrower one."""
+    match type_.name:
+        case "text":
+            return f"VARCHAR({type_.max_bytes})"
+        case "decimal":
+            return f"DECIMAL({type_.precision}, {type_.scale})"
+        case "int":
+            return "INTEGER"
+        case "double":
+            return "DOUBLE PRECISION"
+        case "timestamp":
+            return "TIMESTAMPTZ"
+        case "bytes":
+            return "BYTEA"
+        case "bigint" | "boolean":
+            return type_.name.upper()
+
+
+def quote(name: str) -> str:
+    """`name` as a quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _column(column: Column) -> str:
+    return f"{quote(column.name)} {type_name(column.type)}{'' if column.nullable else ' NOT NULL'}"
