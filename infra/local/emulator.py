@@ -26,11 +26,11 @@ def start(state: State, environ: Mapping[str, str], clock: Clock, *, preferred: 
         return background
     if not _PROGRAM.exists():
         raise LocalStackFailed("the AWS emulator is not installed: run `make setup`.")
-    port = ports.choose(preferred)
-    background = processes.start(
-        state, NAME, [str(_PROGRAM)], _settings(state, environ, port), port=port, folder=state.emulator
-    )
-    _wait(state, background, clock)
+    with ports.turn():
+        port = ports.choose(preferred)
+        settings = _settings(state, environ, port)
+        background = processes.start(state, NAME, [str(_PROGRAM)], settings, port=port, folder=state.emulator)
+        _wait(state, background, clock)
     return background
 
 

@@ -1,8 +1,26 @@
 """TCP ports on the loopback interface."""
 
+import fcntl
+import os
 import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """To be held from the choice of a port until its server listens.
+
+    Otherwise two stacks that start at the same moment choose the same one.
+    """
+    lock = Path(tempfile.gettempdir()) / f"headrace-ports-{os.getuid()}.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def choose(preferred: int) -> int:

@@ -43,12 +43,11 @@ def start(state: State, environ: Mapping[str, str], clock: Clock, *, preferred: 
     state.make()
     if not state.postgres.exists():
         _make_cluster(state, environ)
-    port = ports.choose(preferred)
-    command = _unprivileged(
-        [str(_programs() / "postgres"), "-D", str(state.postgres.resolve()), "-p", str(port)]
-    )
-    background = processes.start(state, NAME, command, environ, port=port)
-    _wait(state, background, clock)
+    with ports.turn():
+        port = ports.choose(preferred)
+        serve = [str(_programs() / "postgres"), "-D", str(state.postgres.resolve()), "-p", str(port)]
+        background = processes.start(state, NAME, _unprivileged(serve), environ, port=port)
+        _wait(state, background, clock)
     return background
 
 

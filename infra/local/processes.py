@@ -17,6 +17,7 @@ from headrace.ops.clock import Clock
 from infra.local.state import State
 
 _POLL_SECONDS = 0.05
+_children: dict[int, subprocess.Popen[bytes]] = {}  # a dead child looks alive until its parent asks after it
 
 
 class Background(NamedTuple):
@@ -49,6 +50,7 @@ def start(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _children[process.pid] = process
     background = Background(name, process.pid, _start_time(process.pid) or "", port)
     new = state.run / f"{name}.pid.new"
     new.write_text(f"{background.pid}\n{background.started}\n{background.port}\n")
@@ -73,8 +75,9 @@ def names(state: State) -> list[str]:
 
 def running(background: Background) -> bool:
     """Whether this very process still runs."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(background.pid, os.WNOHANG)  # our own dead child would look alive until it is reaped
+    child = _children.get(background.pid)
+    if child is not None and child.poll() is not None:
+        del _children[background.pid]
     return _start_time(background.pid) == background.started
 
 

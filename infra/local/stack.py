@@ -40,6 +40,9 @@ class Stack:
     environ: Mapping[str, str]
     clock: Clock
     say: Callable[[str], None]
+    job_command: tuple[str, ...] = (sys.executable, "-m", "stream_jobs")
+    emulator_port: int = emulator.PORT
+    database_port: int = postgres.PORT
 
     def up(self, *, stream: bool = True) -> None:
         """Start what is not running. When anything fails, what was started is stopped again.
@@ -62,11 +65,11 @@ class Stack:
 
     def start_services(self) -> None:
         """The emulator, PostgreSQL, the streams, the tables and the `env` file."""
-        aws = emulator.start(self.state, self.environ, self.clock)
-        self._say_started("AWS emulator", aws, emulator.PORT)
+        aws = emulator.start(self.state, self.environ, self.clock, preferred=self.emulator_port)
+        self._say_started("AWS emulator", aws, self.emulator_port)
         database = self.start_database()
         self.state.write_env(environment.describe(self.state, aws, database))
-        streams.create(streams.client(self.state.read_env()), STREAMS)
+        streams.create(streams.client(self.state.read_env()), STREAMS.values())
         self.say(f"streams: {', '.join(STREAMS)}")
         self._warehouse().prepare(list(OUTPUTS.values()))
         self.say(f"warehouse tables: {', '.join(OUTPUTS)}")
@@ -76,8 +79,8 @@ class Stack:
         with self.state.exclusive("postgres", wait=True):
             if (running := processes.find(self.state, postgres.NAME)) is not None:
                 return running
-            database = postgres.start(self.state, self.environ, self.clock)
-        self._say_started("PostgreSQL", database, postgres.PORT)
+            database = postgres.start(self.state, self.environ, self.clock, preferred=self.database_port)
+        self._say_started("PostgreSQL", database, self.database_port)
         if known := self.state.read_env():  # the port may be another one now
             self.state.write_env(known | postgres.variables(self.state, database))
         return database
@@ -91,7 +94,7 @@ class Stack:
             "JAVA_HOME": str(java.find(self.environ).home),
             "HEADRACE_HEALTH_PORT": str(port),
         }
-        job = processes.start(self.state, JOB, [sys.executable, "-m", "stream_jobs"], environ, port=port)
+        job = processes.start(self.state, JOB, self.job_command, environ, port=port)
         self.say("stream job: starting Spark")
         return job
 
@@ -170,7 +173,7 @@ class Stack:
         self.say(f"{name}: stopped" if clean else f"{name}: killed, because it did not stop when asked")
 
     def _say_started(self, what: str, background: Background, preferred: int) -> None:
-        taken = "" if background.port == preferred else f" ({preferred} is taken)"
+        taken = "" if background.port == preferred or not preferred else f" ({preferred} is taken)"
         self.say(f"{what}: 127.0.0.1:{background.port}{taken}")
 
     def _part(self, name: str) -> Part:

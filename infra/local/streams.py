@@ -1,7 +1,10 @@
 """The local streams: made on the emulator as declared, and whether the job has read them to their end."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from headrace.schemas.streams import Stream
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -21,24 +24,27 @@ def client(environ: Mapping[str, str]) -> "KinesisClient":
     return session.client("kinesis", endpoint_url=environ["AWS_ENDPOINT_URL"])
 
 
-def create(kinesis: "KinesisClient", names: Iterable[str]) -> None:
+def create(kinesis: "KinesisClient", declared: Iterable[Stream]) -> None:
     """Create the streams that are missing; returns once all can be written."""
-    for name in names:
+    for stream in declared:
         try:
-            kinesis.create_stream(StreamName=name, ShardCount=SHARDS)
+            kinesis.create_stream(StreamName=stream.name, ShardCount=SHARDS)
         except kinesis.exceptions.ResourceInUseException:
-            continue
-        kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})
+            continue  # it is there
+        kinesis.get_waiter("stream_exists").wait(StreamName=stream.name, WaiterConfig={"Delay": 1})
+        kinesis.increase_stream_retention_period(
+            StreamName=stream.name, RetentionPeriodHours=stream.retention // timedelta(hours=1)
+        )
 
 
-def read_to_the_end(kinesis: "KinesisClient", name: str, positions: Mapping[str, str | None]) -> bool:
-    """Whether nothing lies beyond the committed positions (sequence number by shard; None: none read)."""
+def read_to_the_end(kinesis: "KinesisClient", name: str, positions: Mapping[str, str]) -> bool:
+    """Whether nothing lies beyond the committed positions by shard (sequence number; '' before the first)."""
     shards = [shard["ShardId"] for shard in kinesis.list_shards(StreamName=name)["Shards"]]
-    return not any(_holds_more(kinesis, name, shard, positions.get(shard)) for shard in shards)
+    return not any(_holds_more(kinesis, name, shard, positions.get(shard, "")) for shard in shards)
 
 
-def _holds_more(kinesis: "KinesisClient", name: str, shard: str, position: str | None) -> bool:
-    if position is None:
+def _holds_more(kinesis: "KinesisClient", name: str, shard: str, position: str) -> bool:
+    if not position:
         start = kinesis.get_shard_iterator(StreamName=name, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
     else:
         start = kinesis.get_shard_iterator(
