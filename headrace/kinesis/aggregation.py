@@ -99,13 +99,6 @@ def count(data: bytes) -> int:
     return max(found, 1)
 
 
-def overhead(partition_key: str, explicit_hash_key: str | None, data_length: int) -> int:
-    """At most so many bytes an aggregate grows by a record, beside its data: tables, tags and lengths."""
-    keys = len(partition_key.encode()) + (0 if explicit_hash_key is None else len(explicit_hash_key))
-    lengths = 2 * len(_varint_bytes(data_length + 16))
-    return keys + lengths + 16
-
-
 @lru_cache(maxsize=_CACHED_HEADS)
 def _record_head(key_at: int, hash_at: int, length: int) -> bytes:
     """What precedes the data of a Record inside the message: its own tag and length, the indices."""

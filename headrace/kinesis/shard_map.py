@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import md5
 
 from headrace.kinesis.aggregation import UserRecord
@@ -10,6 +11,7 @@ from headrace.kinesis.aggregation import UserRecord
 MAX_HASH_KEY = (1 << 128) - 1
 
 
+@lru_cache(maxsize=1 << 14)
 def hash_key(partition_key: str) -> int:
     """The hash key that Kinesis gives a partition key: the MD5 of its UTF-8 bytes, big-endian."""
     return int.from_bytes(md5(partition_key.encode(), usedforsecurity=False).digest())
@@ -57,12 +59,3 @@ class ShardMap:
     def find(self, shard_id: str) -> Shard | None:
         """The open shard of this name, None when the map does not know it."""
         return self._by_id.get(shard_id)
-
-    def survives(self, shard_id: str, lowest: int, highest: int) -> bool | None:
-        """Whether KCL delivers an aggregate, its sub-records' hash keys between these two, from this shard.
-
-        KCL throws a whole aggregate away when one sub-record lies outside the shard it is read from.
-        None: the map does not know the shard, so it is stale.
-        """
-        shard = self._by_id.get(shard_id)
-        return None if shard is None else shard.takes(lowest) and shard.takes(highest)

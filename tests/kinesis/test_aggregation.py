@@ -12,7 +12,7 @@ from aws_kinesis_agg.deaggregator import iter_deaggregate_records
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.kinesis.aggregation import MAGIC, UserRecord, aggregate, count, deaggregate, overhead
+from headrace.kinesis.aggregation import MAGIC, UserRecord, aggregate, count, deaggregate
 
 keys = st.text(st.characters(codec="utf-8"), min_size=1, max_size=256)
 hash_keys = st.integers(0, 2**128 - 1).map(str)
@@ -66,12 +66,6 @@ def test_we_read_what_protobuf_writes_even_with_hash_keys_on_some_only(records: 
 @given(batches)
 def test_the_count_agrees_without_reading_the_records(records: list[UserRecord]) -> None:
     assert count(aggregate(records)) == len(records)
-
-
-@given(batches)
-def test_overhead_bounds_what_a_record_adds(records: list[UserRecord]) -> None:
-    bound = sum(overhead(key, hash_key, len(data)) + len(data) for key, hash_key, data in records)
-    assert len(aggregate(records)) <= len(MAGIC) + 16 + bound
 
 
 @given(st.binary(max_size=200) | st.binary(max_size=200).map(MAGIC.__add__))
