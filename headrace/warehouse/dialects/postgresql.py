@@ -1,0 +1,31 @@
+"""PostgreSQL 15 or newer: rows come in by COPY FROM STDIN."""
+
+import pyarrow as pa
+from psycopg import sql
+
+from headrace.schemas.tables import Table
+from headrace.schemas.targets.postgresql import create_indexes, create_table
+from headrace.warehouse.copy_text import copy_text
+from headrace.warehouse.session import Cursor
+
+LOCK_PREPARATION = "SELECT pg_advisory_xact_lock(1751474532)"
+"""One preparation at a time: two CREATE TABLE IF NOT EXISTS at once can fail in the catalogue."""
+
+
+def create(table: Table) -> list[str]:
+    """CREATE TABLE and its index, if missing."""
+    return [create_table(table), *create_indexes(table)]
+
+
+def stage(cursor: Cursor, table: Table, name: str, rows: pa.Table) -> None:
+    """Create the temporary table `name` like `table` and fill it; it is gone when the transaction ends.
+
+    `rows` have the table's columns in its order (`staging.conform`). Without fresh statistics the planner
+    would join a large batch by nested loops.
+    """
+    staged, like = sql.Identifier(name), sql.Identifier(table.name)
+    cursor.execute(sql.SQL("CREATE TEMP TABLE {} (LIKE {}) ON COMMIT DROP").format(staged, like))
+    with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(staged)) as copy:
+        for payload in copy_text(rows):
+            copy.write(payload)
+    cursor.execute(sql.SQL("ANALYZE {}").format(staged))

@@ -1,0 +1,31 @@
+"""Redshift: rows come in by COPY of the Parquet files that a manifest names. Text only, so far.
+
+Sources: Amazon Redshift Database Developer Guide, "COPY from columnar data formats" (a manifest; no MAXERROR,
+no REGION) and "CREATE TABLE" (LIKE).
+"""
+
+from headrace.schemas.tables import Table
+from headrace.schemas.targets.redshift import create_table, quote
+
+
+def create(table: Table) -> list[str]:
+    """CREATE TABLE with its physical design, if missing."""
+    return [create_table(table)]
+
+
+def stage(table: Table, name: str, manifest: str, iam_role: str) -> list[str]:
+    """Create the temporary table `name` like `table` and COPY exactly the files that `manifest` names.
+
+    Temporary tables outlive the transaction, so a left-over one is dropped first. `manifest` is an S3 URL,
+    `iam_role` an ARN.
+    """
+    staged = quote(name)
+    return [
+        f"DROP TABLE IF EXISTS {staged}",
+        f"CREATE TEMP TABLE {staged} (LIKE {quote(table.name)})",
+        f"COPY {staged} FROM {_literal(manifest)} IAM_ROLE {_literal(iam_role)} FORMAT AS PARQUET MANIFEST",
+    ]
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

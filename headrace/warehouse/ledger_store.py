@@ -1,0 +1,120 @@
+"""The ledger's ranges in the warehouse: read together with their version, written as the difference."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from headrace.warehouse.dialects import postgresql as dialect
+from headrace.warehouse.ledger import Ledger, SourceLedger
+from headrace.warehouse.ranges import RangeSet
+from headrace.warehouse.session import Cursor, Session
+from headrace.warehouse.staging import arrow_schema
+from headrace.warehouse.system_tables import LEDGER_RANGES, Fate
+
+_SOURCES_PER_QUERY = 1_000
+_SOURCES_KEPT = 10_000
+
+Row = tuple[str, Fate, int, int]
+
+
+class LedgerStore:
+    """Reads the ranges of a batch's sources; what it has read stays valid until the version moves."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._version = -1
+        self._known: dict[str, SourceLedger] = {}
+
+    def read(self, sources: Iterable[str]) -> tuple[int, Ledger]:
+        """The version, and the ledger of these sources at that version."""
+        wanted = set(sources)
+        with self._session.snapshot() as cursor:
+            version = read_version(cursor)
+            if version != self._version or len(self._known) > _SOURCES_KEPT:
+                self._known = {}
+            self._version = version
+            self._known |= read_sources(cursor, wanted - self._known.keys())
+        return version, {source: self._known[source] for source in wanted}
+
+    def moved(self, version: int, changed: Ledger) -> None:
+        """Remember the state that this process itself has just committed."""
+        self._version = version
+        self._known |= changed
+
+
+def read_version(cursor: Cursor) -> int:
+    """The ledger's version."""
+    cursor.execute("SELECT MAX(version) FROM ledger_version")
+    (version,) = cursor.fetchone() or (None,)
+    return int(str(version))
+
+
+def read_sources(cursor: Cursor, sources: Iterable[str]) -> dict[str, SourceLedger]:
+    """The ledger of each of these sources, empty for an unknown one."""
+    names = sorted(sources)
+    found: dict[str, SourceLedger] = {}
+    for start in range(0, len(names), _SOURCES_PER_QUERY):
+        some = names[start : start + _SOURCES_PER_QUERY]
+        places = ", ".join(["%s"] * len(some))
+        query = (
+            f"SELECT source, fate, first_number, last_number FROM ledger_ranges WHERE source IN ({places})"  # noqa: S608  placeholders only
+        )
+        cursor.execute(query.encode(), some)
+        found |= {name: SourceLedger() for name in some} | collect(cursor)
+    return found
+
+
+def collect(cursor: Cursor) -> dict[str, SourceLedger]:
+    """The rows (source, fate, first, last) of an executed query as one ledger per source."""
+    bounds: dict[str, dict[str, list[tuple[int, int]]]] = {}
+    for source, fate, first, last in cursor:
+        bounds.setdefault(str(source), {}).setdefault(str(fate), []).append((first, last))  # type: ignore[arg-type]
+    return {
+        source: SourceLedger(**{fate: RangeSet.of(*pairs) for fate, pairs in by_fate.items()})
+        for source, by_fate in bounds.items()
+    }
+
+
+def write_changes(cursor: Cursor, before: Ledger, after: Mapping[str, SourceLedger]) -> bool:
+    """Bring the ranges from one state to the other, and the version with them; False when nothing changed."""
+    gone: list[Row] = []
+    new: list[Row] = []
+    for source, state in after.items():
+        known = before.get(source, SourceLedger()).ranges()
+        for fate, ranges in state.ranges().items():
+            gone += _rows(source, fate, known[fate], unless_in=ranges)
+            new += _rows(source, fate, ranges, unless_in=known[fate])
+    if not gone and not new:
+        return False
+    if gone:
+        _stage(cursor, "stage_ranges_gone", gone)
+        cursor.execute(
+            "DELETE FROM ledger_ranges USING stage_ranges_gone AS gone "
+            "WHERE ledger_ranges.source = gone.source AND ledger_ranges.fate = gone.fate AND ledger_ranges.first_number = gone.first_number"
+        )
+    if new:
+        _stage(cursor, "stage_ranges_new", new)
+        cursor.execute("INSERT INTO ledger_ranges SELECT * FROM stage_ranges_new")
+    cursor.execute("UPDATE ledger_version SET version = version + 1")
+    return True
+
+
+def _rows(source: str, fate: Fate, ranges: RangeSet, *, unless_in: RangeSet) -> list[Row]:
+    """The ranges that the other set does not have with the same bounds."""
+    if not ranges:
+        return []
+    changed = np.ones(ranges.range_count, dtype=np.bool_)
+    if unless_in:
+        at = np.minimum(np.searchsorted(unless_in.firsts, ranges.firsts), unless_in.range_count - 1)
+        changed = (unless_in.firsts[at] != ranges.firsts) | (unless_in.lasts[at] != ranges.lasts)
+    firsts, lasts = ranges.firsts[changed].tolist(), ranges.lasts[changed].tolist()
+    return [(source, fate, first, last) for first, last in zip(firsts, lasts, strict=True)]
+
+
+def _stage(cursor: Cursor, name: str, rows: list[Row]) -> None:
+    schema = arrow_schema(LEDGER_RANGES)
+    columns = [
+        pa.array(values, field.type) for values, field in zip(zip(*rows, strict=True), schema, strict=True)
+    ]
+    dialect.stage(cursor, LEDGER_RANGES, name, pa.table(columns, schema=schema))

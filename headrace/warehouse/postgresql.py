@@ -1,0 +1,170 @@
+"""The warehouse on PostgreSQL: one transaction per batch, guarded by lock, epoch, version and batch row."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from headrace.errors import BatchMismatch, FencedOut, LedgerMoved, WarehouseRefused
+from headrace.ops.clock import Clock
+from headrace.schemas.outputs import WindowedOutput
+from headrace.schemas.tables import MAX_TEXT_BYTES
+from headrace.warehouse import batch_writer, births, preparation
+from headrace.warehouse.batch import BatchId, Committed, Exclusions, Fold, FoldedBatch, ShardProgress
+from headrace.warehouse.ledger import Ledger, exclusions, settled, sources
+from headrace.warehouse.ledger_store import LedgerStore, read_version, write_changes
+from headrace.warehouse.session import Cursor, Session
+from headrace.warehouse.warehouse import (
+    AFTER_COMMIT,
+    AFTER_STAGE,
+    BEFORE_COMMIT,
+    BEFORE_STAGE,
+    Probe,
+    no_probe,
+)
+
+LOCK_WRITERS = "LOCK TABLE writer_lock"
+"""First in every writing transaction: Redshift takes its snapshot at the first statement."""
+
+
+class PostgresqlWarehouse:
+    """See `Warehouse` for what each call promises."""
+
+    def __init__(self, url: str, clock: Clock, *, probe: Probe = no_probe) -> None:
+        self._session = Session(url)
+        self._clock = clock
+        self._probe = probe
+        self._ledger = LedgerStore(self._session)
+        self._outputs: Mapping[str, WindowedOutput] = {}
+
+    def prepare(self, outputs: Sequence[WindowedOutput]) -> None:
+        """Create what is missing."""
+        with self._session.transaction() as cursor:
+            preparation.prepare(cursor, outputs)
+        self._outputs = {output.name: output for output in outputs}
+
+    def take_epoch(self, stream: str) -> int:
+        """Take the stream over, and let new outputs be born."""
+        now = self._clock.now()
+        with self._session.transaction() as cursor:
+            cursor.execute(LOCK_WRITERS)
+            epoch = _epoch(cursor, stream) + 1
+            cursor.execute("DELETE FROM epochs WHERE stream = %s", [stream])
+            cursor.execute(
+                "INSERT INTO epochs (stream, epoch, taken_at) VALUES (%s, %s, %s)", [stream, epoch, now]
+            )
+            births.update(cursor, self._outputs.values(), now)
+        return epoch
+
+    def progress(self, stream: str) -> list[ShardProgress]:
+        """How far each shard has been committed."""
+        with self._session.cursor() as cursor:
+            return batch_writer.read_progress(cursor, stream)
+
+    def commit(self, batch: BatchId, epoch: int, fold: Fold) -> Committed:
+        """Put the batch into every table in one transaction, or find that it is there."""
+        with self._session.cursor() as cursor:
+            if _is_committed(cursor, batch, epoch):
+                return Committed(already=True)
+        folded, left_out, refolds = fold(Exclusions()), Exclusions(), 0
+        arrived = replace(folded, windows={}, parts={}, rejects=None)
+        while True:
+            version, ledger = self._ledger.read(sources(arrived))
+            wanted = exclusions(ledger, arrived)
+            if wanted != left_out:
+                folded, left_out, refolds = fold(wanted), wanted, refolds + 1
+                if exclusions(ledger, folded):
+                    raise WarehouseRefused("the fold did not leave out the duplicates that it was told of")
+            try:
+                return replace(self._write(batch, epoch, folded, version, ledger), refolds=refolds)
+            except LedgerMoved:
+                continue
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._session.close()
+
+    def _write(
+        self, batch: BatchId, epoch: int, folded: FoldedBatch, version: int, before: Ledger
+    ) -> Committed:
+        now = self._clock.now()
+        after = settled(before, folded)
+        with self._session.transaction() as cursor:
+            cursor.execute(LOCK_WRITERS)
+            if _is_committed(cursor, batch, epoch):
+                return Committed(already=True)
+            if read_version(cursor) != version:
+                raise LedgerMoved("another writer committed since the batch was split")
+            self._probe(BEFORE_STAGE)
+            batch_writer.stage_windows(cursor, self._outputs, folded, now)
+            self._probe(AFTER_STAGE)
+            batch_writer.merge_windows(cursor, self._outputs, folded)
+            batch_writer.merge_rejects(cursor, folded.rejects)
+            batch_writer.merge_types(cursor, folded.types)
+            batch_writer.merge_sources(cursor, after, folded, now)
+            batch_writer.merge_progress(cursor, batch.stream, folded.progress, now)
+            changed = write_changes(cursor, before, after)
+            committed = _committed(folded)
+            _insert_batch(cursor, batch, epoch, committed, now)
+            self._probe(BEFORE_COMMIT)
+        self._probe(AFTER_COMMIT)
+        self._ledger.moved(version + changed, after)
+        return committed
+
+
+def _epoch(cursor: Cursor, stream: str) -> int:
+    cursor.execute("SELECT COALESCE(MAX(epoch), 0) FROM epochs WHERE stream = %s", [stream])
+    (epoch,) = cursor.fetchone() or (0,)
+    return int(str(epoch))
+
+
+def _is_committed(cursor: Cursor, batch: BatchId, epoch: int) -> bool:
+    """Whether the batch is in. Raises `FencedOut` and `BatchMismatch`."""
+    if (newest := _epoch(cursor, batch.stream)) != epoch:
+        raise FencedOut(
+            f"stream {batch.stream}: this job has epoch {epoch}, but {newest} has been taken: stop this one"
+        )
+    cursor.execute(
+        "SELECT end_positions FROM batches WHERE query_id = %s AND batch_id = %s",
+        [batch.query_id, batch.batch_id],
+    )
+    row = cursor.fetchone()
+    if row is not None and row[0] != _end_positions(batch):
+        raise BatchMismatch(
+            f"batch {batch.batch_id} of query {batch.query_id} is committed up to {row[0]} and came "
+            f"back up to {_end_positions(batch)}: the checkpoint was tampered with; start from a new one"
+        )
+    return row is not None
+
+
+def _end_positions(batch: BatchId) -> str:
+    text = batch.end_positions
+    if len(text.encode()) <= MAX_TEXT_BYTES:
+        return text
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _committed(folded: FoldedBatch) -> Committed:
+    return Committed(
+        already=False,
+        counted=sum(ranges.size for ranges in folded.counted.values()),
+        rejected=sum(ranges.size for ranges in folded.rejected.values()),
+        dropped=sum(folded.dropped.values()),
+    )
+
+
+def _insert_batch(cursor: Cursor, batch: BatchId, epoch: int, committed: Committed, now: object) -> None:
+    cursor.execute(
+        "INSERT INTO batches (stream, query_id, batch_id, end_positions, epoch, counted, rejected, dropped, "
+        "committed_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            batch.stream,
+            batch.query_id,
+            batch.batch_id,
+            _end_positions(batch),
+            epoch,
+            committed.counted,
+            committed.rejected,
+            committed.dropped,
+            now,
+        ],
+    )

@@ -1,0 +1,173 @@
+"""The tables beside the windowed ones: ledger, batches, progress, rejects."""
+
+from enum import StrEnum
+
+from headrace.schemas.tables import BIGINT, BOOLEAN, INT, TIMESTAMP, Column, Table, binary, text
+
+SOURCE = text(256)
+SHARD = text(128)
+LONG_TEXT = text(65_535)
+MAX_RAW_BYTES = 512 * 1024
+
+
+class Fate(StrEnum):
+    """What became of a sequence number; every number has at most one fate."""
+
+    COUNTED = "counted"
+    REJECTED = "rejected"
+    WRITTEN_OFF = "written_off"
+
+
+WRITER_LOCK = Table(
+    "writer_lock",
+    (Column("unused", INT, nullable=True, description="The table is only ever locked"),),
+    description="Every writer locks it first, so that writers take turns and readers never wait.",
+)
+
+LEDGER_VERSION = Table(
+    "ledger_version",
+    (Column("version", BIGINT, description="Moves with every change of ledger_ranges"),),
+    description="One row: lets a writer see under the lock that the ranges it read still stand.",
+)
+
+LEDGER_RANGES = Table(
+    "ledger_ranges",
+    (
+        Column("source", SOURCE, description="One life of one producer's spool"),
+        Column("fate", text(16), description="counted, rejected or written_off"),
+        Column("first_number", BIGINT, description="First sequence number of the range"),
+        Column("last_number", BIGINT, description="Last sequence number of the range, inclusive"),
+    ),
+    sort_key=("source", "first_number"),
+    dist_key="source",
+    description="Which sequence numbers have arrived, and what became of them.",
+)
+
+LEDGER_SOURCES = Table(
+    "ledger_sources",
+    (
+        Column("source", SOURCE),
+        Column("duplicates_dropped", BIGINT, description="Copies of numbers that had a fate already"),
+        Column("spooled", BIGINT, description="Highest number the producer says it has given out"),
+        Column("acknowledged", BIGINT, description="Up to here the stream has confirmed every number"),
+        Column("closed", BOOLEAN, description="The producer will give out no further number"),
+        Column("status_at", TIMESTAMP, nullable=True, description="Arrival of the last status; NULL: none"),
+        Column("updated_at", TIMESTAMP),
+    ),
+    sort_key=("source",),
+    dist_key="source",
+    description="What producers say about themselves, and the duplicates they sent.",
+)
+
+LEDGER_TYPES = Table(
+    "ledger_types",
+    (Column("record_type", text(256)), Column("records", BIGINT, description="Good records counted")),
+    sort_key=("record_type",),
+    description="Good records per record type: what every windowed output must add up to.",
+)
+
+LEDGER_OUTPUTS = Table(
+    "ledger_outputs",
+    (
+        Column("output", text(256)),
+        Column("record_type", text(256)),
+        Column("records_at_birth", BIGINT, description="Records of the type that came before the output"),
+        Column("born_at", TIMESTAMP),
+        Column("retired", BOOLEAN, description="The job in charge no longer writes the output"),
+    ),
+    sort_key=("output",),
+    description="Since which record of its type each windowed output has been written.",
+)
+
+LEDGER_WRITE_OFFS = Table(
+    "ledger_write_offs",
+    (
+        Column("source", SOURCE),
+        Column("first_number", BIGINT),
+        Column("last_number", BIGINT),
+        Column("reason", text(4096)),
+        Column("booked_at", TIMESTAMP),
+    ),
+    sort_key=("source",),
+    description="Journal of numbers that an operator declared lost; ledger_ranges has the effect.",
+)
+
+BATCHES = Table(
+    "batches",
+    (
+        Column("stream", text(256)),
+        Column("query_id", text(256)),
+        Column("batch_id", BIGINT),
+        Column("end_positions", LONG_TEXT, description="Offsets as JSON, or their SHA-256 when too long"),
+        Column("epoch", BIGINT),
+        Column("counted", BIGINT),
+        Column("rejected", BIGINT),
+        Column("dropped", BIGINT),
+        Column("committed_at", TIMESTAMP),
+    ),
+    sort_key=("query_id", "batch_id"),
+    description="Every committed batch: what makes a replay change nothing.",
+)
+
+SHARD_PROGRESS = Table(
+    "shard_progress",
+    (
+        Column("stream", text(256)),
+        Column("shard", SHARD),
+        Column(
+            "read_position", SHARD, description="Sequence number of the last record read; '' before the first"
+        ),
+        Column("frontier", TIMESTAMP, description="Everything that arrived before it has been read"),
+        Column("closed", BOOLEAN, description="Closed by a split or merge, and drained"),
+        Column("parent", SHARD, description="The shard it came from, or ''"),
+        Column("adjacent_parent", SHARD, description="The other shard of a merge, or ''"),
+        Column("updated_at", TIMESTAMP),
+    ),
+    sort_key=("stream",),
+    description="How far each shard has been committed.",
+)
+
+EPOCHS = Table(
+    "epochs",
+    (Column("stream", text(256)), Column("epoch", BIGINT), Column("taken_at", TIMESTAMP)),
+    sort_key=("stream",),
+    description="The job in charge of each stream: an older epoch's commit fails.",
+)
+
+REJECTS = Table(
+    "rejects",
+    (
+        Column("id", text(64), description="SHA-256 of the raw bytes and the code, hex"),
+        Column("stage", text(32), description="Where it was rejected"),
+        Column("code", text(64), description="Why: one of the closed list of reject codes"),
+        Column("record_type", text(256), nullable=True),
+        Column("source", SOURCE, nullable=True, description="Where readable"),
+        Column("sequence", BIGINT, nullable=True, description="Where readable"),
+        Column("errors", LONG_TEXT, description="Every error of the record with its path, JSON"),
+        Column("raw", binary(MAX_RAW_BYTES), description="The bytes as received, or their head"),
+        Column("raw_length", BIGINT, description="Length of the whole, in bytes"),
+        Column("raw_sha256", text(64), description="Of the whole, hex"),
+        Column("raw_place", text(4096), nullable=True, description="Where the whole is kept, if not here"),
+        Column("shard", SHARD, nullable=True),
+        Column("shard_sequence", SHARD, nullable=True),
+        Column("first_seen", TIMESTAMP),
+        Column("last_seen", TIMESTAMP),
+        Column("seen", BIGINT, description="How often it was met"),
+    ),
+    sort_key=("first_seen",),
+    description="Every rejected record, whole, with its reason; one row per id.",
+)
+
+SYSTEM_TABLES = (
+    WRITER_LOCK,
+    LEDGER_VERSION,
+    LEDGER_RANGES,
+    LEDGER_SOURCES,
+    LEDGER_TYPES,
+    LEDGER_OUTPUTS,
+    LEDGER_WRITE_OFFS,
+    BATCHES,
+    SHARD_PROGRESS,
+    EPOCHS,
+    REJECTS,
+)

@@ -1,0 +1,86 @@
+"""The views that analysts and reconcile read, as text that PostgreSQL and Redshift both take."""
+
+from collections.abc import Iterable
+
+from headrace.schemas.outputs import WindowedOutput
+from headrace.schemas.targets.postgresql import quote
+
+FRONTIER = """
+CREATE OR REPLACE VIEW frontier AS
+SELECT MIN(progress.frontier) AS frontier
+FROM shard_progress AS progress
+LEFT JOIN (
+  SELECT stream, parent AS shard FROM shard_progress WHERE parent <> ''
+  UNION SELECT stream, adjacent_parent FROM shard_progress WHERE adjacent_parent <> ''
+) AS parents ON parents.stream = progress.stream AND parents.shard = progress.shard
+WHERE NOT (progress.closed AND parents.shard IS NOT NULL)
+"""
+"""The instant that every shard has passed; a drained parent leaves once its children are in."""
+
+REJECTS_PER_MINUTE = """
+CREATE OR REPLACE VIEW rejects_per_minute AS
+SELECT DATE_TRUNC('minute', first_seen) AS minute, stage, code, record_type,
+  COUNT(*) AS rejects, CAST(SUM(seen) AS BIGINT) AS seen
+FROM rejects
+GROUP BY DATE_TRUNC('minute', first_seen), stage, code, record_type
+"""
+
+LEDGER = """
+CREATE OR REPLACE VIEW ledger AS
+SELECT sources.source,
+  COALESCE(numbers.counted, 0) AS counted,
+  COALESCE(numbers.rejected, 0) AS rejected,
+  COALESCE(numbers.written_off, 0) AS written_off,
+  sources.duplicates_dropped,
+  COALESCE(numbers.highest, 0) AS highest,
+  sources.spooled, sources.acknowledged, sources.closed, sources.status_at
+FROM ledger_sources AS sources
+LEFT JOIN (
+  SELECT source,
+    CAST(SUM(CASE WHEN fate = 'counted' THEN last_number - first_number + 1 ELSE 0 END) AS BIGINT)
+      AS counted,
+    CAST(SUM(CASE WHEN fate = 'rejected' THEN last_number - first_number + 1 ELSE 0 END) AS BIGINT)
+      AS rejected,
+    CAST(SUM(CASE WHEN fate = 'written_off' THEN last_number - first_number + 1 ELSE 0 END) AS BIGINT)
+      AS written_off,
+    MAX(CASE WHEN fate <> 'written_off' THEN last_number ELSE 0 END) AS highest
+  FROM ledger_ranges
+  GROUP BY source
+) AS numbers ON numbers.source = sources.source
+"""
+"""One line per source, to look at; `headrace reconcile` judges."""
+
+
+def final_view(output: WindowedOutput) -> str:
+    """The windows that can only change by records that are flagged late.
+
+    Strictly before the frontier: a record may still arrive in the frontier's own instant, and one that
+    arrives exactly at window end + lateness is not late.
+    """
+    columns = ", ".join(f"windows.{quote(column.name)}" for column in output.table().columns)
+    lateness = int(output.allowed_lateness.total_seconds())
+    return (
+        f"CREATE OR REPLACE VIEW {quote(final_name(output))} AS\nSELECT {columns}\n"
+        f"FROM {quote(output.name)} AS windows CROSS JOIN frontier\n"
+        f"WHERE windows.window_end + INTERVAL '{lateness} seconds' < frontier.frontier"
+    )
+
+
+def final_name(output: WindowedOutput) -> str:
+    """The name of the view of final windows."""
+    return f"{output.name}_final"
+
+
+def create_views(outputs: Iterable[WindowedOutput]) -> list[str]:
+    """Every view, in an order in which they can be created."""
+    return [FRONTIER, REJECTS_PER_MINUTE, LEDGER, *(final_view(output) for output in outputs)]
+
+
+def readable_by_analysts(outputs: Iterable[WindowedOutput]) -> list[str]:
+    """The tables and views that the analysts' role may read."""
+    names = ["rejects", "rejects_per_minute", "ledger", "frontier"]
+    for output in outputs:
+        names += [output.name, final_name(output)]
+        if (parts := output.parts_table()) is not None:
+            names.append(parts.name)
+    return names
