@@ -56,12 +56,8 @@ def main() -> int:
 def _environments(environ: dict[str, str]) -> None:
     stamp = PROJECT / ".headrace-setup"
     wanted = _fingerprint()
-    if (
-        stamp.exists()
-        and stamp.read_text() == wanted
-        and (PROJECT / "bin/headrace").exists()
-        and (EMULATOR / "bin/ministack").exists()
-    ):
+    programs = (PROJECT / "bin/python", PROJECT / "bin/headrace", EMULATOR / "bin/ministack")
+    if stamp.exists() and stamp.read_text() == wanted and all(program.exists() for program in programs):
         return
     started = time.monotonic()
     _make_environment(environ)
