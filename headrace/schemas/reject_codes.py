@@ -47,3 +47,7 @@ class RejectCode(StrEnum):
         "The producer's spool could not give the record back: its checksum failed.",
     )
     TOO_SCATTERED = "too_scattered", "The source's numbers lie in more separate ranges than the ledger keeps."
+    JOB_FAULT = (
+        "job_fault",
+        "The stream job's own code failed on the record: a bug of ours, and the record waits for a replay.",
+    )
