@@ -14,6 +14,12 @@ from botocore.credentials import Credentials
 from headrace.errors import KinesisUnavailable, SettingsError
 from headrace.kinesis.signature import Keys
 
+_REFRESH_FAULTS = (
+    botocore.exceptions.BotoCoreError,
+    botocore.exceptions.ClientError,  # STS refused
+    RuntimeError,  # botocore's word for new credentials that have ended already
+)
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -53,7 +59,7 @@ def frozen_keys(credentials: Credentials) -> Keys:
     """
     try:
         frozen = credentials.get_frozen_credentials()
-    except botocore.exceptions.BotoCoreError as error:
+    except _REFRESH_FAULTS as error:
         raise KinesisUnavailable(f"AWS credentials could not be refreshed: {error}") from error
     if not frozen.access_key or not frozen.secret_key:
         raise KinesisUnavailable("AWS credentials are empty after a refresh")

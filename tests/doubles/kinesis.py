@@ -13,6 +13,7 @@ import socket
 import socketserver
 import struct
 import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -41,8 +42,9 @@ class _Server(socketserver.ThreadingTCPServer):
         self.connections: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), _Connection)
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no news."""
+    def handle_error(self, *_: object) -> None:
+        """A fault of the double itself, kept for the end of the test."""
+        self.double.crashes.append(traceback.format_exc())
 
 
 class _Connection(socketserver.StreamRequestHandler):
@@ -91,6 +93,7 @@ class KinesisDouble:
         self.api = KinesisApi(self.clock, self.faults, seed=seed)
         self.check_signature_time = False
         self.calls: list[str] = []  # the operations, in the order they came in
+        self.crashes: list[str] = []
         self.port = port
         self._lock = threading.RLock()
         self._running = threading.Event()
@@ -108,6 +111,7 @@ class KinesisDouble:
 
     def __exit__(self, *exc: object) -> None:
         self.down()
+        assert not self.crashes, self.crashes[0]
 
     def up(self) -> None:
         """Listen; after `down`, on the same port again, with all state kept."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from headrace.ops.clock import Clock
-from tests.doubles.kinesis_answers import Place, Refused, description, failure, summary
+from tests.doubles.kinesis_answers import Place, Refused, child, description, failure, summary
 from tests.doubles.kinesis_faults import FailRecords, Fault, Faults, Misroute, Nothing
 from tests.doubles.kinesis_stream import MAX_HASH_KEY, Shard, StoredRecord, Stream
 
@@ -250,7 +250,7 @@ class KinesisApi:
         behind = 0 if unread is None else max(1, round((self.now() - unread.arrival) * 1000))
         rest: dict[str, Any] = {"MillisBehindLatest": behind}
         if shard.ending is not None and unread is None:
-            rest["ChildShards"] = [child(child) for child in shard.children]
+            rest["ChildShards"] = [child(one) for one in shard.children]
         else:
             rest["NextShardIterator"] = self._iterator(stream, shard, position)
         body = b",".join(record.wire(keep=self.keep_encoded) for record in records)
