@@ -21,6 +21,7 @@
         ├── BatchMismatch           a committed batch id came back with other end positions
         ├── LocalStackFailed        a part of the local stack is missing or did not start
         ├── WarehouseRefused        the warehouse will not accept this statement or these rows
+        ├── WriteOffRefused         the numbers are accounted for, or were never given out
         └── SchemaMismatch          the warehouse's tables are not those of this version
 
 Bad input is no exception: the codec returns it as a `Rejection`, a value.
@@ -125,6 +126,10 @@ class LocalStackFailed(HaltError):
 
 class WarehouseRefused(HaltError):
     """The warehouse will not accept this statement, or these rows, as they are."""
+
+
+class WriteOffRefused(HaltError):
+    """The numbers to write off are accounted for, or were never given out."""
 
 
 class SchemaMismatch(HaltError):
