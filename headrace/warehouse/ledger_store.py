@@ -91,7 +91,8 @@ def write_changes(cursor: Cursor, before: Ledger, after: Mapping[str, SourceLedg
         _stage(cursor, "stage_ranges_gone", gone)
         cursor.execute(
             "DELETE FROM ledger_ranges USING stage_ranges_gone AS gone "
-            "WHERE ledger_ranges.source = gone.source AND ledger_ranges.fate = gone.fate AND ledger_ranges.first_number = gone.first_number"
+            "WHERE ledger_ranges.source = gone.source AND ledger_ranges.fate = gone.fate "
+            "AND ledger_ranges.first_number = gone.first_number"
         )
     if new:
         _stage(cursor, "stage_ranges_new", new)

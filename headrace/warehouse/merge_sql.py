@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from headrace.schemas.measures import Distinct
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.tables import Table
-from headrace.schemas.targets.postgresql import quote
+from headrace.schemas.targets.sql import quote
 from headrace.warehouse import system_tables as system
 
 Rule = Callable[[str, str], str]

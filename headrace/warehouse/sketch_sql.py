@@ -10,7 +10,7 @@ from headrace.schemas.measures import Distinct, Quantile
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.sketches import GAMMA, REGISTERS, SIGMA_TERMS, ZERO_BUCKET
 from headrace.schemas.tables import Table
-from headrace.schemas.targets.postgresql import quote
+from headrace.schemas.targets.sql import quote
 from headrace.warehouse.merge_sql import window_keys
 
 _SMALLEST_EXPONENT = -700

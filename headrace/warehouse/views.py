@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from headrace.schemas.outputs import WindowedOutput
-from headrace.schemas.targets.postgresql import quote
+from headrace.schemas.targets.sql import quote
 
 FRONTIER = """
 CREATE OR REPLACE VIEW frontier AS

@@ -5,7 +5,8 @@ no REGION) and "CREATE TABLE" (LIKE).
 """
 
 from headrace.schemas.tables import Table
-from headrace.schemas.targets.redshift import create_table, quote
+from headrace.schemas.targets.redshift import create_table
+from headrace.schemas.targets.sql import quote
 
 
 def create(table: Table) -> list[str]:

@@ -1,0 +1,137 @@
+"""What reconcile says: one line per source and per output, and the verdict that follows from them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from msgspec import Struct, field
+
+from headrace.warehouse.ledger import SourceLedger
+from headrace.warehouse.ranges import RangeSet
+
+SILENT_AFTER = timedelta(seconds=60)
+RANGES_SHOWN = 20
+
+
+class SourceReport(Struct, frozen=True, kw_only=True):
+    """The account of one source, in numbers of records.
+
+    Args:
+        source: its name.
+        sent: the larger of what its status says was spooled and the highest number seen.
+        counted: in the windows.
+        rejected: kept whole in `rejects`.
+        missing: lost, as far as the stream has been read: it should be there and is not.
+        missing_ranges: where, as (first, last), the lowest `RANGES_SHOWN` ranges.
+        duplicates_dropped: copies that arrived and changed nothing.
+        in_flight: not there, and not yet due.
+        written_off: declared lost by an operator.
+        closed: its producer gives out no further number.
+        silent: it had a status, is not closed, and has not been heard of for `SILENT_AFTER`.
+    """
+
+    source: str
+    sent: int
+    counted: int
+    rejected: int
+    missing: int
+    duplicates_dropped: int
+    in_flight: int
+    written_off: int
+    closed: bool = False
+    silent: bool = False
+    missing_ranges: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every number that was sent is accounted for, and the producer is alive or done."""
+        return not (self.missing or self.in_flight or self.silent)
+
+
+class OutputReport(Struct, frozen=True, kw_only=True):
+    """One windowed output: the records in its windows, and how many its type's count calls for."""
+
+    name: str
+    records: int
+    expected: int
+
+    @property
+    def balanced(self) -> bool:
+        """Whether it neither lacks a record nor holds one twice."""
+        return self.records == self.expected
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """The proof. `frontier`: the instant that every shard has been read up to; None before the first batch."""
+
+    balanced: bool
+    sources: list[SourceReport]
+    outputs: list[OutputReport]
+    frontier: datetime | None = None
+
+
+class Said(Struct, frozen=True, kw_only=True):
+    """What a source's producer last said about itself; `status_at` None: nothing yet."""
+
+    spooled: int = 0
+    acknowledged: int = 0
+    closed: bool = False
+    status_at: datetime | None = None
+    duplicates_dropped: int = 0
+
+
+def judge(
+    source: str,
+    ledger: SourceLedger,
+    said: Said,
+    *,
+    frontier: datetime | None,
+    started: datetime,
+    now: datetime,
+) -> SourceReport:
+    """The account of one source.
+
+    An absent number is missing once every shard has been read past the status that acknowledged it (past
+    `started`, for a source without a status, up to the highest number seen); else it is in flight.
+    """
+    sent = max(said.spooled, ledger.highest_seen)
+    absent = RangeSet.of((1, sent)) - ledger.known
+    due = said.acknowledged if said.status_at else ledger.highest_seen
+    passed = frontier is not None and frontier > (said.status_at or started)
+    missing = absent & RangeSet.of((1, due)) if passed else RangeSet()
+    return SourceReport(
+        source=source,
+        sent=sent,
+        counted=ledger.counted.size,
+        rejected=ledger.rejected.size,
+        missing=missing.size,
+        missing_ranges=list(missing.lowest_ranges(RANGES_SHOWN).pairs()),
+        duplicates_dropped=said.duplicates_dropped,
+        in_flight=absent.size - missing.size,
+        written_off=ledger.written_off.size,
+        closed=said.closed,
+        silent=is_silent(said, now),
+    )
+
+
+def is_silent(said: Said, now: datetime) -> bool:
+    """Whether the producer neither closed the source nor has been heard of lately."""
+    return said.status_at is not None and not said.closed and now - said.status_at > SILENT_AFTER
+
+
+def fold_settled(sources: Sequence[SourceReport]) -> list[SourceReport]:
+    """The sources with all that are closed and balanced in one line, last, named after their number."""
+    settled = [line for line in sources if line.closed and line.balanced]
+    if len(settled) < 2:  # noqa: PLR2004  one source is its own line
+        return list(sources)
+    total = SourceReport(
+        source=f"({len(settled)} closed sources)",
+        sent=sum(line.sent for line in settled),
+        counted=sum(line.counted for line in settled),
+        rejected=sum(line.rejected for line in settled),
+        missing=0,
+        duplicates_dropped=sum(line.duplicates_dropped for line in settled),
+        in_flight=0,
+        written_off=sum(line.written_off for line in settled),
+        closed=True,
+    )
+    return [line for line in sources if line not in settled] + [total]
