@@ -1,14 +1,15 @@
 """The codec: the one place that decides whether bytes are a record, for every process alike.
 
-`decode` first tries to prove a record good from one typed msgspec decode and a few looks at its bytes. What that
-cannot prove goes to `examination.examine`, whose verdict alone counts.
+`decode` first tries to prove a record good from one typed msgspec decode and a few looks at its bytes. What
+that cannot prove goes to `examination.examine`, whose verdict alone counts.
 
-What msgspec alone would let through, and what becomes of it here: U+0000 (rejected), texts with more bytes than
-characters (limits are bytes), fractions below a microsecond (cut, never rounded into the next window), times
-without a zone (rejected) or with an offset (converted to UTC), nesting without limit (64 at most), size without
-limit (1 MiB at most). Of a key that comes twice the last value counts, as in every JSON reader of Python.
+What msgspec alone would let through, and what becomes of it here: U+0000 (rejected), texts with more bytes
+than characters (limits are bytes), fractions below a microsecond (cut, never rounded into the next window),
+times without a zone (rejected) or with an offset (converted to UTC), nesting without limit (64 at most), size
+without limit (1 MiB at most). Of a key that comes twice the last value counts, as in all of Python's readers.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Union
 
@@ -37,14 +38,16 @@ __all__ = [
     "seal",
 ]
 
-_decode = msgspec.json.Decoder(Union[tuple(EVENT_CLASSES.values())]).decode  # type: ignore[var-annotated]  # noqa: UP007
+_decode: Callable[[bytes], Event] = msgspec.json.Decoder(Union[tuple(EVENT_CLASSES.values())]).decode  # noqa: UP007  of a tuple
 _encode = msgspec.json.Encoder().encode
+
+_BACKSLASH, _DELETE = 0x5C, 0x7F
 
 _CLASS_OF_DATA = {RECORD_TYPES[name].data: event_class for name, event_class in EVENT_CLASSES.items()}
 
 
 def _flat_texts(record_type: RecordType) -> tuple[tuple[str, int], ...] | None:
-    """(name, limit in bytes) of every text; None when texts are nested, which the fast way does not look into."""
+    """(name, limit in bytes) of every text; None when some are nested, where the fast way does not look."""
     if any(field.kind == "list" for field in record_type.fields):
         return None
     return tuple((field.name, field.max_bytes or 0) for field in record_type.fields if field.kind == "text")
@@ -102,10 +105,15 @@ def seal(
     """
     try:
         sealed = encode(source, sequence, time, data)
-    except UnicodeEncodeError as error:
-        return _unsealed(RejectCode.BAD_TEXT, str(error), raw, source, sequence, data)
-    except OverflowError as error:
-        return _unsealed(RejectCode.OUT_OF_RANGE, str(error), raw, source, sequence, data)
+    except (UnicodeEncodeError, OverflowError) as error:
+        return Rejection(
+            code=RejectCode.OUT_OF_RANGE if isinstance(error, OverflowError) else RejectCode.BAD_TEXT,
+            errors=field_errors([("$.data", str(error))]),
+            raw=raw or b"",
+            source=source,
+            sequence=sequence,
+            record_type=_CLASS_OF_DATA[type(data)].type,
+        )
     verdict = decode(sealed)
     if isinstance(verdict, Rejection):
         return verdict if raw is None else msgspec.structs.replace(verdict, raw=raw)
@@ -128,22 +136,9 @@ def reject_event(
     return encode(source, sequence, time, reject(rejection, stage=stage, place=place))
 
 
-def _unsealed(
-    code: RejectCode, message: str, raw: bytes | None, source: str, sequence: int | None, data: Struct
-) -> Rejection:
-    return Rejection(
-        code=code,
-        errors=field_errors([("$.data", message)]),
-        raw=raw or b"",
-        source=source,
-        sequence=sequence,
-        record_type=_CLASS_OF_DATA[type(data)].type,
-    )
-
-
 def _is_proven(raw: bytes, event: Event) -> bool:
     """Whether `examine` would surely accept the bytes as this very event."""
-    if (not raw.isascii() or 0x5C in raw or 0x7F in raw) and not _is_unambiguous(raw, event):
+    if (not raw.isascii() or _BACKSLASH in raw or _DELETE in raw) and not _is_unambiguous(raw, event):
         return False
     sequence, time = event.sequence, event.time
     return (
@@ -156,7 +151,7 @@ def _is_proven(raw: bytes, event: Event) -> bool:
 
 
 def _is_unambiguous(raw: bytes, event: Event) -> bool:
-    r"""For bytes with escapes or beyond ASCII: no \u escape (so no U+0000, no hidden key), and texts that fit."""
+    r"""For bytes with escapes or beyond ASCII: no \u (so no U+0000, no hidden key), and texts that fit."""
     limits = _TEXTS[type(event)]
     if limits is None or b"\\u" in raw or not is_source(event.source):
         return False
@@ -164,7 +159,7 @@ def _is_unambiguous(raw: bytes, event: Event) -> bool:
         text = getattr(event.data, name)
         if text is not None and len(text) * 4 > limit and len(text.encode()) > limit:
             return False
-    return len(event.id.encode()) <= 256
+    return True
 
 
 def _has_microseconds_at_most(raw: bytes) -> bool:
@@ -176,4 +171,6 @@ def _has_microseconds_at_most(raw: bytes) -> bool:
     if raw.find(b'"time"', key + 6) >= 0:
         return False
     start = raw.find(b'"', key + 6) + 1
-    return raw.find(b'"', start, start + 28) >= 0 or (raw[start + 32] == 0x22 and raw[start + 26] in b"+-")
+    return raw.find(b'"', start, start + 28) >= 0 or (
+        raw[start + 32 : start + 33] == b'"' and raw[start + 26 : start + 27] in b"+-"
+    )

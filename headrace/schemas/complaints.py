@@ -1,4 +1,4 @@
-"""msgspec's error texts as reject codes: msgspec has no codes of its own, so its texts are pinned by tests."""
+"""msgspec's error texts as reject codes: it has no codes of its own, so tests pin its texts."""
 
 import re
 

@@ -1,7 +1,8 @@
 """The envelope of every record: a CloudEvents 1.0 event with a number of its own per source."""
 
+import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from msgspec import Meta, Struct, defstruct
 
@@ -10,12 +11,16 @@ from headrace.schemas.record_type import RecordType
 MAX_SEQUENCE = 2**53 - 1
 """The largest number: every JSON reader holds it exactly."""
 
+FIRST_SEQUENCE, LAST_SEQUENCE = "0000000000000001", f"{MAX_SEQUENCE:016d}"
+
 MAX_SOURCE_BYTES = 256
 """The longest `source`, in UTF-8 bytes."""
 
 TIME_FROM = datetime(1970, 1, 1, tzinfo=UTC)
 TIME_BEFORE = datetime(2200, 1, 1, tzinfo=UTC)
 """Event times lie in [TIME_FROM, TIME_BEFORE): Arrow, Spark and both warehouses hold every window of them."""
+
+_SOURCE = re.compile(rf"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{{1,{MAX_SOURCE_BYTES}}}")
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_SOURCE_BYTES)]
 Number = Annotated[str, Meta(min_length=16, max_length=16)]
@@ -32,8 +37,8 @@ class Event(
 ):
     """An accepted record; each record type has a subclass that types `data`.
 
-    `time` is aware, in UTC, with microseconds. `sequence` is 16 decimal digits, and None only for a
-    record type that is not numbered. (`source`, `sequence`) identify the record; `id` is the producer's affair.
+    `time` is aware, in UTC, with microseconds. `sequence` is 16 decimal digits, and None only for a record
+    type that is not numbered. (`source`, `sequence`) identify the record; `id` is the producer's affair.
     CloudEvents' optional attributes are listed so that an event with them is decoded at full speed.
     """
 
@@ -52,9 +57,9 @@ class Event(
 
 
 def event_class(record_type: RecordType) -> type[Event]:
-    """The subclass of `Event` whose `data` is the record type's Struct, tagged with the record type's name."""
+    """The subclass of `Event` that is tagged with the record type's name and types its `data`."""
     sequence = ("sequence", Number) if record_type.numbered else ("sequence", None, None)
-    return defstruct(
+    made = defstruct(
         f"Event[{record_type.name}]",
         [sequence, ("data", record_type.data)],
         bases=(Event,),
@@ -66,6 +71,7 @@ def event_class(record_type: RecordType) -> type[Event]:
         forbid_unknown_fields=True,
         omit_defaults=True,
     )
+    return cast("type[Event]", made)
 
 
 def format_sequence(number: int) -> str:
@@ -82,18 +88,13 @@ def format_sequence(number: int) -> str:
 def is_sequence(text: str) -> bool:
     """Whether `text` is a number as `format_sequence` writes it."""
     return (
-        len(text) == 16
+        len(text) == len(FIRST_SEQUENCE)
         and text.isascii()
         and text.isdigit()
-        and "0000000000000001" <= text <= "9007199254740991"
+        and FIRST_SEQUENCE <= text <= LAST_SEQUENCE
     )
 
 
 def is_source(text: str) -> bool:
     """Whether `text` may name a source: 1 to 256 bytes of UTF-8 without control characters."""
-    if not text or any(character < " " or "\x7f" <= character <= "\x9f" for character in text):
-        return False
-    try:
-        return len(text.encode()) <= MAX_SOURCE_BYTES
-    except UnicodeEncodeError:  # half of a surrogate pair
-        return False
+    return bool(_SOURCE.fullmatch(text)) and (text.isascii() or len(text.encode()) <= MAX_SOURCE_BYTES)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from headrace.schemas.rejects import field_errors
 from headrace.schemas.verdict import Rejection
 
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+_TEXT = msgspec.json.Decoder(str)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _FINER_THAN_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
 _JSON_MEDIA_TYPE = re.compile(
     r"\s*(application/json|[^/;\s]+/[^/;\s]+\+json)\s*(;.*)?", re.IGNORECASE | re.DOTALL
@@ -30,6 +33,33 @@ class Fault(NamedTuple):
     code: RejectCode
     path: str
     message: str
+
+
+@dataclass(frozen=True)
+class Member:
+    """One member of an object, ready to be read on its own."""
+
+    name: str
+    required: bool
+    decoder: msgspec.json.Decoder[Any]
+
+
+def _members_of(struct: type[Struct]) -> tuple[Member, ...]:
+    return tuple(
+        Member(field.name, field.required, msgspec.json.Decoder(field.type))
+        for field in msgspec.structs.fields(struct)
+    )
+
+
+_ATTRIBUTES = {
+    name: tuple(member for member in _members_of(event_class) if member.name not in {"data", "time"})
+    for name, event_class in EVENT_CLASSES.items()
+}
+_FIELDS = {
+    name: tuple(zip(_members_of(record_type.data), record_type.fields, strict=True))
+    for name, record_type in RECORD_TYPES.items()
+}
+_DATA = {name: msgspec.json.Decoder(record_type.data) for name, record_type in RECORD_TYPES.items()}
 
 
 def examine(raw: bytes) -> Event | Rejection:
@@ -53,65 +83,63 @@ def _event(raw: bytes, faults: list[Fault]) -> Event | None:
     members = _members(raw, faults)
     if members is None:
         return None
-    name = _read(members.get("type"), str, "$.type", faults, RejectCode.BAD_ENVELOPE)
+    name = _read(members.get("type"), _TEXT, "$.type", faults, RejectCode.BAD_ENVELOPE)
     if name is None:
         return None
     if name not in EVENT_CLASSES:
         faults.append(Fault(RejectCode.UNKNOWN_TYPE, "$.type", f"{name!r} is not declared"))
         return None
-    event_class = EVENT_CLASSES[name]
-    attributes = _attributes(members, event_class, faults)
+    attributes = _attributes(members, name, faults)
     data = _data(members.get("data"), name, faults)
-    return None if faults else event_class(**attributes, data=data)
+    return None if faults else EVENT_CLASSES[name](**attributes, data=data)
 
 
 def _members(raw: bytes, faults: list[Fault]) -> dict[str, Raw] | None:
     """The members of the outermost object, each as its own JSON; None where there is none to go on with."""
     if len(raw) > MAX_RECORD_BYTES:
-        faults.append(
-            Fault(RejectCode.TOO_LARGE, "$", f"{len(raw)} bytes, and at most {MAX_RECORD_BYTES} are taken")
-        )
+        message = f"{len(raw)} bytes, and at most {MAX_RECORD_BYTES} are taken"
+        faults.append(Fault(RejectCode.TOO_LARGE, "$", message))
         return None
     if is_too_deep(raw):
         faults.append(Fault(RejectCode.TOO_DEEP, "$", f"nested more than {MAX_DEPTH} deep"))
         return None
     try:
-        tree = json.loads(raw.decode(), parse_int=str, parse_float=str, parse_constant=_refuse_constant)
+        text = raw.decode()
     except UnicodeDecodeError as error:
         faults.append(Fault(RejectCode.BAD_TEXT, "$", f"no UTF-8 at byte {error.start}"))
         return None
-    except ValueError as error:
-        faults.append(Fault(RejectCode.NOT_JSON, "$", str(error)))
-        return None
-    _check_texts(tree, faults)
-    if not isinstance(tree, dict):
+    if "\\u" in text:
+        _check_escapes(text, faults)
+    try:
+        return _MEMBERS.decode(raw)
+    except msgspec.ValidationError:
         faults.append(Fault(RejectCode.BAD_ENVELOPE, "$", "an event is a JSON object"))
-        return None
-    if any(fault.code is RejectCode.BAD_TEXT for fault in faults):
-        return None
-    return _MEMBERS.decode(raw)
+    except msgspec.DecodeError as error:
+        if not faults:  # half a surrogate pair is why it fails
+            faults.append(Fault(RejectCode.NOT_JSON, "$", str(error)))
+    return None
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _check_texts(tree: Any, faults: list[Fault]) -> None:  # noqa: ANN401  any JSON
-    for path, text in texts(tree):
-        if "\0" in text:
+def _check_escapes(text: str, faults: list[Fault]) -> None:
+    """Find what only an escape can bring in, and Python's reader takes: U+0000, half a surrogate pair."""
+    try:
+        tree = json.loads(text, parse_int=str, parse_float=str)
+    except ValueError:
+        return
+    for path, part in texts(tree):
+        if "\0" in part:
             faults.append(Fault(RejectCode.NUL_CHARACTER, path, "U+0000 in a text"))
-        if any("\ud800" <= character <= "\udfff" for character in text):
+        if _SURROGATE.search(part):
             faults.append(Fault(RejectCode.BAD_TEXT, path, "half of a surrogate pair in a text"))
 
 
-def _attributes(members: dict[str, Raw], event_class: type[Event], faults: list[Fault]) -> dict[str, Any]:
+def _attributes(members: dict[str, Raw], name: str, faults: list[Fault]) -> dict[str, Any]:
     """The CloudEvents attributes; those that the envelope does not name are left out, as they may be."""
     values: dict[str, Any] = {}
-    for field in msgspec.structs.fields(event_class):
-        if field.name in {"data", "time"} or (field.name not in members and not field.required):
-            continue
-        path = f"$.{field.name}"
-        values[field.name] = _read(members.get(field.name), field.type, path, faults, RejectCode.BAD_ENVELOPE)
+    for member in _ATTRIBUTES[name]:
+        if member.name in members or member.required:
+            raw, path = members.get(member.name), f"$.{member.name}"
+            values[member.name] = _read(raw, member.decoder, path, faults, RejectCode.BAD_ENVELOPE)
     values["time"] = _time(members.get("time"), faults)
     _check_attributes(values, faults)
     return values
@@ -132,8 +160,8 @@ def _check_attributes(values: dict[str, Any], faults: list[Fault]) -> None:
 
 
 def _time(raw: Raw | None, faults: list[Fault]) -> datetime | None:
-    """The event time in UTC; digits below a microsecond are cut on the text, because msgspec would round them."""
-    text = _read(raw, str, "$.time", faults, RejectCode.BAD_TIME)
+    """The event time in UTC; digits below a microsecond are cut on the text: msgspec would round them."""
+    text = _read(raw, _TEXT, "$.time", faults, RejectCode.BAD_TIME)
     if text is None:
         return None
     try:
@@ -148,24 +176,22 @@ def _time(raw: Raw | None, faults: list[Fault]) -> datetime | None:
 
 
 def _data(raw: Raw | None, name: str, faults: list[Fault]) -> Struct | None:
-    record_type = RECORD_TYPES[name]
     if raw is None:
         faults.append(Fault(RejectCode.MISSING_FIELD, "$.data", "the event has no data"))
         return None
-    members = _read(raw, dict[str, Raw], "$.data", faults)
+    members = _read(raw, _MEMBERS, "$.data", faults)
     if members is None:
         return None
     before = len(faults)
-    for field, described in zip(msgspec.structs.fields(record_type.data), record_type.fields, strict=True):
-        path = f"$.data.{described.name}"
-        if described.name in members:
-            _check_bytes(_read(members[described.name], field.type, path, faults), described, path, faults)
-        elif described.required:
+    for member, field in _FIELDS[name]:
+        part, path = members.pop(member.name, None), f"$.data.{member.name}"
+        if part is not None:
+            _check_bytes(_read(part, member.decoder, path, faults), field, path, faults)
+        elif member.required:
             faults.append(Fault(RejectCode.MISSING_FIELD, path, f"{name} requires it"))
-    known = {described.name for described in record_type.fields}
-    for unknown in members.keys() - known:
-        faults.append(Fault(RejectCode.UNKNOWN_FIELD, f"$.data.{unknown}", f"{name} has no such field"))
-    return _read(raw, record_type.data, "$.data", faults) if len(faults) == before else None
+    message = f"{name} has no such field"
+    faults.extend(Fault(RejectCode.UNKNOWN_FIELD, f"$.data.{unknown}", message) for unknown in members)
+    return _read(raw, _DATA[name], "$.data", faults) if len(faults) == before else None
 
 
 def _check_bytes(value: Any, field: Field, path: str, faults: list[Fault]) -> None:  # noqa: ANN401  any field's
@@ -181,17 +207,17 @@ def _check_bytes(value: Any, field: Field, path: str, faults: list[Fault]) -> No
 
 def _read(
     raw: Raw | None,
-    kind: Any,
+    decoder: msgspec.json.Decoder[Any],
     path: str,
     faults: list[Fault],
-    code: RejectCode | None = None,  # noqa: ANN401
-) -> Any:  # noqa: ANN401  whatever `kind` says
-    """One member decoded as `kind`; None, and a fault under `code` or msgspec's own, when it does not fit."""
+    code: RejectCode | None = None,
+) -> Any:  # noqa: ANN401  whatever the decoder makes
+    """One member decoded; None, and a fault under `code` or msgspec's own, when it does not fit."""
     if raw is None:
         faults.append(Fault(code or RejectCode.MISSING_FIELD, path, "it is missing"))
         return None
     try:
-        return msgspec.json.decode(raw, type=kind)
+        return decoder.decode(raw)
     except msgspec.ValidationError as error:
         where, message = split_path(str(error), path)
         faults.append(Fault(code or code_of(message), where, message))

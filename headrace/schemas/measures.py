@@ -12,7 +12,7 @@ from headrace.schemas.tables import BIGINT, DOUBLE, Column, decimal, text
 class Derived:
     """A value computed from one field by a pure function that takes every value the field allows.
 
-    The function never sees null. It is applied once to each distinct value of a batch, so plain Python is fast.
+    The function never sees null. It is called once per distinct value of a batch, so plain Python is fast.
     """
 
     field: str
@@ -47,7 +47,7 @@ class Key:
 
         Raises:
             ValueError: there is no such field.
-            TypeError: the field is no text and nothing is derived from it, or the derived text is not bounded.
+            TypeError: the field is no text and nothing is derived from it, or a derived text is not bounded.
         """
         field = record_type.field(self.field)
         if isinstance(self.of, Derived):
@@ -113,7 +113,7 @@ class Sum:
 
 @dataclass(frozen=True)
 class Quantile:
-    """The q-quantile of a non-negative integer field, within 1 %; null is left out, and null if nothing is left."""
+    """The q-quantile of a non-negative integer field, within 1 %, over what is not null; else null."""
 
     name: str
     field: str

@@ -21,6 +21,8 @@ __all__ = [
 ]
 
 DAY = timedelta(days=1)
+MAX_NAME_LENGTH = 50
+"""Leaves room for `__parts` and `_final` within PostgreSQL's 63 bytes."""
 
 WINDOW_COLUMNS = (
     Column("window_start", TIMESTAMP, description="start of the window, inclusive, UTC"),
@@ -47,8 +49,8 @@ class WindowedOutput:
 
     Raises:
         TypeError: a key or measure does not suit its field.
-        ValueError: a name is not plain, reserved or used twice, a field does not exist, or `every` is no whole
-            number of seconds that divides a day.
+        ValueError: a name is not plain, is reserved or used twice, a field does not exist, or `every` is no
+            whole number of seconds that divides a day.
     """
 
     name: str
@@ -71,8 +73,10 @@ class WindowedOutput:
             )
         names = (self.name, *(part.name for part in (*self.keys, *self.measures)))
         for name in names:
-            if name in RESERVED_WORDS or "__" in name or len(name) > 50:
-                raise ValueError(f"{self.name}: {name!r} is reserved or longer than 50 characters")
+            if name in RESERVED_WORDS or "__" in name or len(name) > MAX_NAME_LENGTH:
+                raise ValueError(
+                    f"{self.name}: {name!r} is reserved or longer than {MAX_NAME_LENGTH} characters"
+                )
         self.table()
         self.parts_table()
 

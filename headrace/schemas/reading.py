@@ -5,13 +5,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from headrace.schemas.event import MAX_SOURCE_BYTES, is_sequence, is_source
+from headrace.schemas.event import is_sequence, is_source
 
 MAX_RECORD_BYTES = 1024 * 1024
 MAX_DEPTH = 64
 
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{\]}]|[^"\[\]{}]+', re.DOTALL)
-"""A text (one without an end goes to the end of the bytes, which keeps this linear), a bracket, or a run."""
+_TOKEN = re.compile(rb'\\.?|"|[\[{]|[\]}]|[^"\\\[\]{}]+', re.DOTALL)
 
 
 def is_too_deep(raw: bytes) -> bool:
@@ -24,7 +23,7 @@ def is_too_deep(raw: bytes) -> bool:
 def identity(raw: bytes) -> tuple[str | None, int | None, str | None]:
     """The (source, sequence, record type) of a record that may be broken, each None where it is unreadable.
 
-    Only the members of the outermost object are read; what is nested, or cut off after it, does no harm.
+    Only the members of the outermost object are read; what is nested, or cut off inside it, does no harm.
     """
     envelope = _outermost(raw[:MAX_RECORD_BYTES])
     source, sequence, record_type = (envelope.get(name) for name in ("source", "sequence", "type"))
@@ -49,27 +48,32 @@ def texts(tree: Any, path: str = "$") -> Iterator[tuple[str, str]]:  # noqa: ANN
 
 
 def _tokens(raw: bytes) -> Iterator[tuple[int, bytes]]:
-    """The texts, brackets and other runs of `raw`, each with the depth it stands at (a bracket: the outer)."""
-    depth = 0
+    """The pieces of `raw` in order, each with its depth; a bracket stands at the depth that it encloses."""
+    depth, in_text = 0, False
     for match in _TOKEN.finditer(raw):
         token = match.group()
-        if token in b"]}":
-            depth -= 1
+        if token == b'"':
+            in_text = not in_text
+        opens = not in_text and token in b"[{"
+        closes = not in_text and token in b"]}"
+        depth += opens
         yield depth, token
-        if token in b"[{":
-            depth += 1
+        depth -= closes
 
 
 def _outermost(raw: bytes) -> dict[str, Any]:
-    """The outermost object with each nested value as null; empty where it is none."""
-    kept = []
+    """The outermost object without what is nested in it, which is read as null; empty if there is none."""
+    kept: list[bytes] = []
+    nested = False
     for depth, token in _tokens(raw):
-        if depth == 0 and token in b"[{":
+        if depth == 1:
             kept.append(token)
-        elif depth == 1:
-            kept.append(b"null" if token in b"[{" else b"" if token in b"]}" else token)
+        elif depth > 1 and not nested:
+            kept.append(b"null")
+        nested = depth > 1
+    text = b"".join(kept).decode(errors="replace")
     try:
-        tree = json.loads((b"".join(kept) + b"}").decode(errors="replace"))
+        tree = json.loads(text if text.endswith("}") else text + "}", parse_int=str, parse_float=str)
     except ValueError:
         return {}
     return tree if isinstance(tree, dict) else {}

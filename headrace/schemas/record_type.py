@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct, inspect
 
@@ -101,7 +101,7 @@ def _unwrap(described: inspect.Type, *, where: str) -> tuple[inspect.Type, str, 
     return described, description, nullable
 
 
-def _kind(described: inspect.Type, *, where: str) -> tuple[Kind, dict[str, object]]:
+def _kind(described: inspect.Type, *, where: str) -> tuple[Kind, dict[str, Any]]:
     match described:
         case inspect.StrType(max_length=int(limit)):
             return "text", {"max_bytes": limit}

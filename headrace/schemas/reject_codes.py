@@ -1,6 +1,7 @@
 """The closed list of reject codes, each with its one-line meaning, and the stages that reject."""
 
 from enum import StrEnum
+from typing import Self
 
 
 class Stage(StrEnum):
@@ -16,7 +17,7 @@ class RejectCode(StrEnum):
 
     meaning: str
 
-    def __new__(cls, code: str, meaning: str) -> "RejectCode":
+    def __new__(cls, code: str, meaning: str) -> Self:
         """Make the member a plain text that carries its meaning."""
         member = str.__new__(cls, code)
         member._value_ = code

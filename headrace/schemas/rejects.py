@@ -1,10 +1,8 @@
 """Rejects: their identity, their bounded errors, and the `reject.v1` that takes a rejected number's place."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from hashlib import sha256
 
-from headrace.schemas.event import is_source
 from headrace.schemas.records.reject import (
     MAX_ERROR_TEXT_BYTES,
     MAX_ERRORS,
@@ -17,12 +15,12 @@ from headrace.schemas.verdict import Rejection
 
 
 def reject_id(raw: bytes, code: RejectCode) -> str:
-    """Hex SHA-256 of the code, a zero byte and the raw bytes: the same record rejected again has the same id."""
+    """Hex SHA-256 of the code, a zero byte and the raw bytes: a record rejected twice has one id."""
     return sha256(code.encode() + b"\0" + raw).hexdigest()
 
 
 def field_errors(faults: Iterable[tuple[str, str]]) -> tuple[FieldError, ...]:
-    """(path, message) pairs as bounded errors: at most MAX_ERRORS, the last of them saying how many more there were."""
+    """(path, message) pairs as bounded errors, at most MAX_ERRORS: the last says how many more there were."""
     errors = [FieldError(_bounded(path), _bounded(message)) for path, message in faults]
     if len(errors) > MAX_ERRORS:
         more = len(errors) - MAX_ERRORS + 1
@@ -31,7 +29,7 @@ def field_errors(faults: Iterable[tuple[str, str]]) -> tuple[FieldError, ...]:
 
 
 def reject(rejection: Rejection, *, stage: Stage, place: str | None = None) -> Reject:
-    """The data of the `reject.v1` for a rejection. `place` says where a record longer than MAX_RAW_BYTES is kept."""
+    """The data of the `reject.v1` for a rejection; `place`: where a record over MAX_RAW_BYTES is kept."""
     return Reject(
         id=reject_id(rejection.raw, rejection.code),
         stage=stage.value,
@@ -46,6 +44,6 @@ def reject(rejection: Rejection, *, stage: Stage, place: str | None = None) -> R
 
 
 def _bounded(text: str) -> str:
-    """`text` without control characters and broken surrogates, cut to the bytes that an error's text may have."""
+    """`text` without control characters and broken surrogates, cut to the bytes that an error may have."""
     clean = "".join(character if character >= " " else "\ufffd" for character in text[:MAX_ERROR_TEXT_BYTES])
     return clean.encode(errors="replace")[:MAX_ERROR_TEXT_BYTES].decode(errors="ignore")

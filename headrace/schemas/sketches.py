@@ -1,23 +1,23 @@
 """Mergeable sketches as plain rows: log buckets for quantiles, HyperLogLog registers for distinct counts.
 
 Quantiles (DDSketch, arXiv:1908.10693): a value v >= 1 falls into bucket i = ceil(log(v) / log(GAMMA)), that
-is GAMMA^(i-1) < v <= GAMMA^i; 0 falls into ZERO_BUCKET. A bucket stands for 2 * GAMMA^i / (GAMMA + 1), which is
-within 1 % of each of its values. Parts merge by adding `n`.
+is GAMMA^(i-1) < v <= GAMMA^i; 0 falls into ZERO_BUCKET. A bucket stands for 2 * GAMMA^i / (GAMMA + 1), which
+is within 1 % of each of its values. Parts merge by adding `n`.
 
-Distinct counts (HyperLogLog, 2^12 registers): the 64-bit hash of a text is BLAKE2b with 8 bytes of digest, big
-endian; its upper 12 bits choose the register, and the rank is one more than the number of leading zeros in the
-lower 52. Parts merge by GREATEST of the rank. The estimate is Ertl's improved raw estimator (arXiv:1702.01284),
-whose error is 1.04 / sqrt(2^12) = 1.6 % for small and large counts alike:
+Distinct counts (HyperLogLog, 2^12 registers): the 64-bit hash of a text is BLAKE2b with 8 bytes of digest,
+big endian; its upper 12 bits choose the register, and the rank is one more than the number of leading zeros
+in the lower 52. Parts merge by GREATEST of the rank. The estimate is Ertl's improved raw estimator
+(arXiv:1702.01284), whose error is 1.04 / sqrt(2^12) = 1.6 % for small and large counts alike:
 
     estimate = m^2 / (2 ln 2) / (m * sigma(zeros / m) + sum over the non-zero registers of 2^-rank)
     sigma(x) = x + sum over k >= 1 of x^(2^k) * 2^(k-1)        (SIGMA_TERMS terms are exact to a double)
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from hashlib import blake2b
-from math import ceil, inf, log
 
 RELATIVE_ERROR = 0.01
 """Of a quantile: the reported value is within 1 % of the value of that rank."""
@@ -51,7 +51,7 @@ BUCKET_LIMITS = _bucket_limits()
 def bucket_of(value: int) -> int:
     """The bucket of an integer in 0 .. MAX_VALUE.
 
-    The vectorised form is `numpy.searchsorted(BUCKET_LIMITS, values, side="left")`, with 0 sent to ZERO_BUCKET.
+    The vectorised form is `numpy.searchsorted(BUCKET_LIMITS, values, side="left")`, 0 sent to ZERO_BUCKET.
     """
     return bisect_left(BUCKET_LIMITS, value) if value else ZERO_BUCKET
 
@@ -62,11 +62,11 @@ def bucket_value(bucket: int) -> float:
 
 
 def quantile(parts: Mapping[int, int], q: float) -> float | None:
-    """The value of rank max(1, ceil(q * n)) among the n values in `parts` (bucket -> count); None when n is 0.
+    """The value of rank max(1, ceil(q * n)) among the n in `parts` (bucket -> count); None when n is 0.
 
     `q` is taken as the decimal that it is written as, so that 0.95 of 20 values is the 19th.
     """
-    rank = max(1, ceil(Fraction(str(q)) * sum(parts.values())))
+    rank = max(1, math.ceil(Fraction(str(q)) * sum(parts.values())))
     for bucket in sorted(parts):
         rank -= parts[bucket]
         if rank <= 0:
@@ -90,10 +90,10 @@ def distinct_estimate(ranks: Iterable[int]) -> int:
     if count == 0:
         return 0
     zeros = (REGISTERS - count) / REGISTERS
-    return round(REGISTERS**2 / (2 * log(2)) / (REGISTERS * _sigma(zeros) + weight))
+    return round(REGISTERS**2 / (2 * math.log(2)) / (REGISTERS * _sigma(zeros) + weight))
 
 
 def _sigma(x: float) -> float:
     if x >= 1:
-        return inf
-    return x + sum(x ** (2**k) * 2 ** (k - 1) for k in range(1, SIGMA_TERMS + 1))
+        return math.inf
+    return x + sum(math.pow(x, 2**k) * 2.0 ** (k - 1) for k in range(1, SIGMA_TERMS + 1))

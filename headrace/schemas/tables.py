@@ -9,6 +9,9 @@ TypeName = Literal["text", "bigint", "int", "decimal", "double", "boolean", "tim
 MAX_TEXT_BYTES = 65_535
 """The longest VARCHAR of Redshift."""
 
+MAX_PRECISION = 38
+"""The most digits of Redshift's, Spark's and Hive's decimals."""
+
 MAX_BINARY_BYTES = 1_024_000
 """The longest VARBYTE of Redshift."""
 
@@ -59,7 +62,7 @@ def decimal(precision: int, scale: int) -> ColumnType:
     Raises:
         ValueError: no target could hold it.
     """
-    if not (1 <= precision <= 38 and 0 <= scale <= precision):
+    if not (1 <= precision <= MAX_PRECISION and 0 <= scale <= precision):
         raise ValueError(f"decimal({precision}, {scale}) does not fit every target")
     return ColumnType("decimal", precision=precision, scale=scale)
 

@@ -11,7 +11,7 @@ MAX_RAW_BYTES = 512 * 1024
 
 MAX_ERRORS = 64
 MAX_ERROR_TEXT_BYTES = 200
-"""Bounds that, without control characters, keep the errors' JSON below 65,535 bytes, Redshift's longest VARCHAR."""
+"""With these bounds and no control characters the errors' JSON fits Redshift's longest VARCHAR, 65,535 bytes."""
 
 Text = Annotated[str, Meta(max_length=MAX_ERROR_TEXT_BYTES, pattern=r"^[^\x00-\x1f]*(?!\n)$")]
 Identifier = Annotated[str, Meta(max_length=64, pattern=r"^[a-z][a-z0-9_]*(?!\n)$")]
@@ -20,7 +20,7 @@ Size = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
 
 class FieldError(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """One thing that is wrong: a JSON path (`$.data.status`) or a place in a line, and what is wrong there."""
+    """One thing that is wrong: where (the JSON path `$.data.status`, or a place in a line), and what."""
 
     path: Annotated[Text, Meta(description="JSON path, or `byte n` of a line")]
     message: Annotated[Text, Meta(description="what is wrong there")]

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from headrace.schemas.record_type import RecordType
 
-TOKEN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?!\n)$"
+METHOD = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?!\n)$"
 """An RFC 9110 token; Python's `$` alone would let a line end through."""
 
 Short = Annotated[str, Meta(max_length=255)]
@@ -21,7 +21,7 @@ class WebAccess(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fiel
     ]
     user: Annotated[Short | None, Meta(description="the authenticated user")] = None
     method: Annotated[
-        Annotated[str, Meta(max_length=255, pattern=TOKEN)] | None,
+        Annotated[str, Meta(max_length=255, pattern=METHOD)] | None,
         Meta(description="the request's method, a token; null when no request was read"),
     ]
     path: Annotated[Long | None, Meta(description="the request's target up to the first '?'")]

@@ -1,6 +1,7 @@
 """The windowed outputs of `web_access.v1`."""
 
 from datetime import timedelta
+from http import HTTPStatus
 
 from headrace.schemas.outputs import Count, CountIf, Derived, Distinct, Key, Quantile, Sum, WindowedOutput
 from headrace.schemas.records.web_access import WEB_ACCESS
@@ -16,7 +17,7 @@ def status_class(status: int) -> str:
 
 def is_error(status: int) -> bool:
     """Whether the status is a client's or a server's error."""
-    return status >= 400
+    return status >= HTTPStatus.BAD_REQUEST
 
 
 def is_bot(user_agent: str) -> bool:

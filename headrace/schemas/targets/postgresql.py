@@ -1,6 +1,8 @@
 """PostgreSQL DDL: the laptop's stand-in for Redshift, without what Redshift would not enforce."""
 
 from headrace.schemas.tables import Column, ColumnType, Table
+from headrace.schemas.targets import sql
+from headrace.schemas.targets.sql import quote
 
 
 def create_table(table: Table) -> str:
@@ -14,32 +16,13 @@ def create_indexes(table: Table) -> list[str]:
     if not table.sort_key:
         return []
     columns = ", ".join(quote(name) for name in table.sort_key)
-    name = f"{table.name}__sort"
-    return [f"CREATE INDEX IF NOT EXISTS {quote(name)} ON {quote(table.name)} ({columns})"]
+    index = quote(f"{table.name[:57]}__sort")
+    return [f"CREATE INDEX IF NOT EXISTS {index} ON {quote(table.name)} ({columns})"]
 
 
 def type_name(type_: ColumnType) -> str:
     """The column type; VARCHAR counts characters here, so the codec's limit in bytes is the narrower one."""
-    match type_.name:
-        case "text":
-            return f"VARCHAR({type_.max_bytes})"
-        case "decimal":
-            return f"DECIMAL({type_.precision}, {type_.scale})"
-        case "int":
-            return "INTEGER"
-        case "double":
-            return "DOUBLE PRECISION"
-        case "timestamp":
-            return "TIMESTAMPTZ"
-        case "bytes":
-            return "BYTEA"
-        case "bigint" | "boolean":
-            return type_.name.upper()
-
-
-def quote(name: str) -> str:
-    """`name` as a quoted identifier."""
-    return '"' + name.replace('"', '""') + '"'
+    return sql.type_name(type_, binary="BYTEA")
 
 
 def _column(column: Column) -> str:

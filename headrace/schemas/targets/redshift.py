@@ -1,39 +1,37 @@
 """Redshift DDL with physical design: distribution, sort order and encodings."""
 
 from headrace.schemas.tables import Column, ColumnType, Table
+from headrace.schemas.targets import sql
+from headrace.schemas.targets.sql import quote
+
+_ENCODINGS = {
+    "text": "ZSTD",
+    "bytes": "ZSTD",
+    "boolean": "RAW",
+    "double": "RAW",
+    "bigint": "AZ64",
+    "int": "AZ64",
+    "decimal": "AZ64",
+    "timestamp": "AZ64",
+}
 
 
 def create_table(table: Table) -> str:
-    """CREATE TABLE IF NOT EXISTS with ENCODE per column, DISTKEY or DISTSTYLE EVEN, and a compound SORTKEY."""
+    """CREATE TABLE IF NOT EXISTS with ENCODE per column, the distribution and a compound SORTKEY."""
     columns = ",\n".join(f"  {_column(column, table)}" for column in table.columns)
-    distribution = f"DISTSTYLE KEY DISTKEY ({quote(table.dist_key)})" if table.dist_key else "DISTSTYLE EVEN"
-    order = ", ".join(quote(name) for name in table.sort_key)
-    suffix = f"\n{distribution}" + (f"\nCOMPOUND SORTKEY ({order})" if order else "")
-    return f"CREATE TABLE IF NOT EXISTS {quote(table.name)} (\n{columns}\n){suffix}"
+    lines = [f"CREATE TABLE IF NOT EXISTS {quote(table.name)} (\n{columns}\n)"]
+    if table.dist_key is None:
+        lines.append("DISTSTYLE EVEN")
+    else:
+        lines.append(f"DISTSTYLE KEY DISTKEY ({quote(table.dist_key)})")
+    if table.sort_key:
+        lines.append(f"COMPOUND SORTKEY ({', '.join(quote(name) for name in table.sort_key)})")
+    return "\n".join(lines)
 
 
 def type_name(type_: ColumnType) -> str:
     """The column type; VARCHAR counts bytes."""
-    match type_.name:
-        case "text":
-            return f"VARCHAR({type_.max_bytes})"
-        case "decimal":
-            return f"DECIMAL({type_.precision}, {type_.scale})"
-        case "int":
-            return "INTEGER"
-        case "double":
-            return "DOUBLE PRECISION"
-        case "timestamp":
-            return "TIMESTAMPTZ"
-        case "bytes":
-            return f"VARBYTE({type_.max_bytes})"
-        case "bigint" | "boolean":
-            return type_.name.upper()
-
-
-def quote(name: str) -> str:
-    """`name` as a quoted identifier."""
-    return '"' + name.replace('"', '""') + '"'
+    return sql.type_name(type_, binary=f"VARBYTE({type_.max_bytes})")
 
 
 def _column(column: Column, table: Table) -> str:
@@ -42,13 +40,5 @@ def _column(column: Column, table: Table) -> str:
 
 
 def _encoding(column: Column, table: Table) -> str:
-    """RAW for the first sort key column, so that blocks are skipped well; else by type."""
-    if table.sort_key and column.name == table.sort_key[0]:
-        return "RAW"
-    match column.type.name:
-        case "text" | "bytes":
-            return "ZSTD"
-        case "boolean" | "double":
-            return "RAW"
-        case "bigint" | "int" | "decimal" | "timestamp":
-            return "AZ64"
+    """RAW for the first sort key column, so that whole blocks are skipped; else by type."""
+    return "RAW" if column.name in table.sort_key[:1] else _ENCODINGS[column.type.name]

@@ -3,6 +3,14 @@
 from headrace.schemas.record_type import Field, RecordType
 from headrace.schemas.tables import ColumnType, Table
 
+_FIELDS = {
+    "text": "STRING",
+    "integer": "BIGINT",
+    "float": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "bytes": "BINARY",
+}
+
 
 def table_schema(table: Table) -> str:
     """The schema of a table's rows, for `DataFrame` readers and `mapInArrow`."""
@@ -22,33 +30,17 @@ def record_schema(record_type: RecordType) -> str:
 
 def column_type(type_: ColumnType) -> str:
     """The Spark type of a column."""
-    match type_.name:
-        case "text":
-            return "STRING"
-        case "bytes":
-            return "BINARY"
-        case "decimal":
-            return f"DECIMAL({type_.precision},{type_.scale})"
-        case "bigint" | "int" | "double" | "boolean" | "timestamp":
-            return type_.name.upper()
+    if type_.name == "decimal":
+        return f"DECIMAL({type_.precision},{type_.scale})"
+    return {"text": "STRING", "bytes": "BINARY"}.get(type_.name, type_.name.upper())
 
 
 def field_type(field: Field) -> str:
     """The Spark type of a record's field."""
-    match field.kind:
-        case "text":
-            return "STRING"
-        case "integer":
-            return "BIGINT"
-        case "float":
-            return "DOUBLE"
-        case "boolean":
-            return "BOOLEAN"
-        case "bytes":
-            return "BINARY"
-        case "list":
-            items = ", ".join(f"{quote(item.name)}: {field_type(item)}" for item in field.items)
-            return f"ARRAY<STRUCT<{items}>>"
+    if field.kind == "list":
+        items = ", ".join(f"{quote(item.name)}: {field_type(item)}" for item in field.items)
+        return f"ARRAY<STRUCT<{items}>>"
+    return _FIELDS[field.kind]
 
 
 def quote(name: str) -> str:
