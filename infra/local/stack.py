@@ -4,6 +4,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -71,7 +72,8 @@ class Stack:
         self.state.write_env(environment.describe(self.state, aws, database))
         streams.create(streams.client(self.state.read_env()), STREAMS.values())
         self.say(f"streams: {', '.join(STREAMS)}")
-        self._warehouse().prepare(list(OUTPUTS.values()))
+        with closing(self._warehouse()) as warehouse:
+            warehouse.prepare(list(OUTPUTS.values()))
         self.say(f"warehouse tables: {', '.join(OUTPUTS)}")
 
     def start_database(self) -> Background:
@@ -134,7 +136,8 @@ class Stack:
     def caught_up(self) -> bool:
         """Whether the warehouse holds everything that is on the streams."""
         environ = self.state.read_env()
-        progress = self._warehouse().progress(environ["HEADRACE_STREAM"])
+        with closing(self._warehouse()) as warehouse:
+            progress = warehouse.progress(environ["HEADRACE_STREAM"])
         positions = {shard.shard: shard.position for shard in progress}
         return streams.read_to_the_end(streams.client(environ), environ["HEADRACE_STREAM"], positions)
 

@@ -1,0 +1,202 @@
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+
+import boto3
+import psycopg
+import pytest
+
+from headrace.errors import LocalStackFailed
+from headrace.ops.clock import SystemClock
+from headrace.schemas.registry import OUTPUTS
+from infra.local import java, processes, streams
+from infra.local.stack import JOB, Stack
+from infra.local.state import State
+
+pytestmark = pytest.mark.stack
+
+JOB_THAT_WORKS = """
+import os
+import socket
+from headrace.ops.health import Health, HealthServer
+from headrace.ops.shutdown import Shutdown
+shutdown = Shutdown.install()
+with HealthServer(lambda: Health(ok=True, detail={}), port=int(os.environ["HEADRACE_HEALTH_PORT"])):
+    while not shutdown.wait(60):
+        pass
+print("drained", os.environ["HEADRACE_WAREHOUSE_URL"][:13], os.environ.get("AWS_PROFILE"))
+"""
+JOB_THAT_FAILS = "raise SystemExit('no disk left for the checkpoint')"
+
+
+def job(program: str) -> tuple[str, ...]:
+    return sys.executable, "-c", program
+
+
+def running(state: State) -> list[str]:
+    return [name for name in processes.names(state) if processes.find(state, name)]
+
+
+def test_up_brings_everything_and_down_leaves_nothing_running(
+    stack: Callable[..., Stack], state: State, said: list[str]
+) -> None:
+    local = stack(job_command=job(JOB_THAT_WORKS), environ=dict(os.environ) | {"AWS_PROFILE": "production"})
+    local.up()
+    assert running(state) == ["emulator", "postgres", "stream"]
+    assert all(part.running and part.healthy is not False for part in local.status())
+    local.down(now=True)
+    assert running(state) == []
+    assert "stream: stopped" in said
+    assert "drained postgresql:// None" in (state.log / "stream.log").read_text()
+
+
+def test_up_twice_keeps_what_runs(stack: Callable[..., Stack], state: State) -> None:
+    local = stack(job_command=job(JOB_THAT_WORKS))
+    local.up(stream=False)
+    first = [processes.find(state, name) for name in ("emulator", "postgres")]
+    local.up()
+    assert [processes.find(state, name) for name in ("emulator", "postgres")] == first
+    assert processes.find(state, JOB)
+
+
+def test_the_env_file_leads_an_aws_sdk_and_psql_to_the_stack(
+    stack: Callable[..., Stack], state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack().up(stream=False)
+    shell = subprocess.run(
+        ["sh", "-c", f'. "{state.env}"; env'],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for line in shell.stdout.splitlines():
+        monkeypatch.setenv(*line.split("=", 1))
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    assert boto3.client("kinesis").list_streams()["StreamNames"] == ["events"]
+    with psycopg.connect("") as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    assert {(name,) for name in OUTPUTS} <= set(tables)
+
+
+def test_a_job_that_dies_is_said_with_its_last_words_and_nothing_is_left_running(
+    stack: Callable[..., Stack], state: State
+) -> None:
+    with pytest.raises(LocalStackFailed, match="no disk left for the checkpoint"):
+        stack(job_command=job(JOB_THAT_FAILS)).up()
+    assert running(state) == []
+
+
+def test_a_failed_up_stops_only_what_it_started(stack: Callable[..., Stack], state: State) -> None:
+    stack().up(stream=False)
+    with pytest.raises(LocalStackFailed):
+        stack(job_command=job(JOB_THAT_FAILS)).up()
+    assert running(state) == ["emulator", "postgres"]
+
+
+def test_an_interrupted_up_leaves_nothing_running(
+    stack: Callable[..., Stack], state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_self: Stack) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Stack, "wait_for_job", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stack(job_command=job(JOB_THAT_WORKS)).up()
+    assert running(state) == []
+
+
+def test_without_a_fitting_java_nothing_is_started(
+    stack: Callable[..., Stack], state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(_environ: object) -> java.Java:
+        raise LocalStackFailed("Spark needs Java 17 or 21, and none was found")
+
+    monkeypatch.setattr(java, "find", none)
+    with pytest.raises(LocalStackFailed, match="Java 17 or 21"):
+        stack().up()
+    assert not state.run.exists()
+
+
+def test_down_stops_producers_first_and_waits_until_the_job_has_read_everything(
+    stack: Callable[..., Stack],
+    state: State,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    local = stack(job_command=job(JOB_THAT_WORKS))
+    local.up()
+    processes.start(state, "producer-1", job("import signal; signal.pause()"), os.environ)
+    seen = []
+
+    def caught_up(_self: Stack) -> bool:
+        seen.append(running(state))
+        return len(seen) == 3
+
+    monkeypatch.setattr(Stack, "caught_up", caught_up)
+    local.down()
+    assert seen == [["emulator", "postgres", "stream"]] * 3
+    assert said[-5:] == [
+        "producer-1: stopped",
+        "letting the stream job read everything",
+        "stream: stopped",
+        "emulator: stopped",
+        "postgres: stopped",
+    ]
+
+
+def test_down_does_not_wait_for_a_job_that_died(
+    stack: Callable[..., Stack],
+    state: State,
+    said: list[str],
+    clock: SystemClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    local = stack(job_command=job(JOB_THAT_WORKS))
+    local.up()
+
+    def not_yet(_self: Stack) -> bool:
+        processes.stop(state, JOB, clock)
+        return False
+
+    monkeypatch.setattr(Stack, "caught_up", not_yet)
+    local.down()
+    assert any("kept for the next `up`" in line for line in said)
+    assert running(state) == []
+
+
+def test_what_is_not_committed_is_not_caught_up(stack: Callable[..., Stack], state: State) -> None:
+    local = stack()
+    local.up(stream=False)
+    assert local.caught_up()
+
+    streams.client(state.read_env()).put_record(StreamName="events", Data=b"{}", PartitionKey="k")
+    assert not local.caught_up()
+
+
+def test_a_port_that_is_taken_is_said(stack: Callable[..., Stack], said: list[str]) -> None:
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        stack(emulator_port=port).up(stream=False)
+    assert f"({port} is taken)" in said[0]
+
+
+def test_the_database_alone_comes_up_for_a_question_and_env_follows_its_port(
+    stack: Callable[..., Stack], state: State
+) -> None:
+    stack().up(stream=False)
+    stack().down(now=True)
+    before = state.read_env()
+    database = stack().start_database()
+    assert running(state) == ["postgres"]
+    assert state.read_env() == before | {
+        "PGPORT": str(database.port),
+        "HEADRACE_WAREHOUSE_URL": before["HEADRACE_WAREHOUSE_URL"].replace(
+            before["PGPORT"], str(database.port)
+        ),
+    }
