@@ -52,8 +52,4 @@ def run(arguments: list[str], place: Place) -> int:
     except HeadraceError as error:
         sys.stderr.write(f"headrace: {error}\n")
         return WRONG_USE if isinstance(error, SettingsError | SourceUnreadable) else FAILED
-    except BrokenPipeError:
-        # The reader (`| head`) has enough; a second write at exit would complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return result if isinstance(result, int) else 0

@@ -1,5 +1,6 @@
 """`headrace query`: SQL for an analyst."""
 
+import os
 import sys
 
 import click
@@ -21,4 +22,9 @@ def command(place: Place, sql: str, form: rows.Format) -> None:
     """Run one SQL statement, read-only; `-` reads it from standard input."""
     statement = sys.stdin.read() if sql == "-" else sql
     with connect(place.warehouse_url()) as connection, ask(connection, statement) as (columns, found):
-        rows.write(columns, found, form, sys.stdout)
+        try:
+            rows.write(columns, found, form, sys.stdout)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader (`| head`) has enough; what is still buffered must not be tried again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import click
 import msgspec
 import psycopg
 from psycopg import sql
+from rich import box
 from rich.console import Console, Group
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -73,7 +74,9 @@ def newest(connection: psycopg.Connection, output: WindowedOutput, rows: int) ->
 def table(found: Newest) -> RichTable:
     """The rows as a table: open windows first, then the final ones."""
     every = int(found.output.every.total_seconds() // 60)
-    drawn = RichTable(title=f"{found.output.name} (every {every} min)", title_justify="left", min_width=60)
+    drawn = RichTable(
+        title=f"{found.output.name} (every {every} min)", title_justify="left", box=box.SIMPLE_HEAD
+    )
     shown = [index for index, column in enumerate(found.columns) if column not in _HIDDEN]
     keys = {"window_start", *(key.name for key in found.output.keys)}
     for index in shown:
