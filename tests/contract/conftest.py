@@ -1,0 +1,82 @@
+"""The services under contract: our double, ministack, and AWS itself when HEADRACE_CONTRACT_AWS=1."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from headrace.kinesis.client import connect
+from headrace.ops.clock import SystemClock, new_ulid
+from infra.local import emulator
+from infra.local.state import State
+from tests.contract.service import Service
+from tests.doubles.kinesis import KinesisDouble
+
+REGION = "eu-west-1"
+
+# What a service does not do, and so cannot be held to. A test that needs it must fail there: once it passes,
+# the line goes.
+LACKING = {
+    "ministack": {
+        "bad iterators": "calls every bad iterator an expired one",
+        "empty keys": "takes an empty partition key",
+        "large requests": "refuses requests above 5 MiB; AWS takes 10 MiB",
+        "on-demand": "starts an on-demand stream with 1 shard; AWS with 4",
+        "resharding": "deletes the parent shard with its records",
+        "throttling": "knows no limit per shard",
+    },
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(capability): expected to fail on a service that lacks it")
+
+
+SERVICES = [
+    "double",
+    pytest.param("ministack", marks=pytest.mark.stack),
+    *(["aws"] if os.environ.get("HEADRACE_CONTRACT_AWS") == "1" else []),
+]
+
+
+@pytest.fixture(scope="session")
+def double() -> Iterator[str]:
+    with KinesisDouble() as kinesis:
+        kinesis.api.throttle_writes = kinesis.api.throttle_reads = True
+        yield kinesis.url
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    state = State(Path(tmp_path_factory.mktemp("ministack")))
+    background = emulator.start(state, os.environ, SystemClock(), preferred=0)
+    yield emulator.endpoint(background)
+    emulator.stop(state, SystemClock())
+
+
+@pytest.fixture(params=SERVICES)
+def service(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """Each service in turn; a test marked `needs` a capability that one lacks must fail on that one."""
+    name: str = request.param
+    url = None
+    if name != "aws":
+        url = request.getfixturevalue(name)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    for mark in request.node.iter_markers("needs"):
+        if reason := LACKING.get(name, {}).get(mark.args[0]):
+            request.applymarker(pytest.mark.xfail(reason=f"{name} {reason}", strict=True))
+    client = connect(SystemClock(), endpoint_url=url, region=REGION)
+    yield Service(name, client, boto3.client("kinesis", region_name=REGION, endpoint_url=url))
+    client.close()
+
+
+@pytest.fixture
+def stream(service: Service) -> Iterator[str]:
+    """A new stream of four shards."""
+    name = f"contract-{new_ulid(SystemClock()).lower()}"
+    service.client.create_stream(name, shards=4)
+    yield name
+    service.client.delete_stream(name)

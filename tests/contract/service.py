@@ -1,0 +1,15 @@
+"""What a contract test is given."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from headrace.kinesis.client import KinesisClient
+
+
+@dataclass(frozen=True)
+class Service:
+    """One Kinesis, as our client and as boto3 see it."""
+
+    name: str
+    client: KinesisClient
+    boto3: Any
