@@ -16,6 +16,7 @@
         ├── StreamRecreated         the stream is not the one that the offsets name
         ├── RecordsTrimmed          the stream dropped records before they were read
         ├── SpoolInUse              another producer holds the spool
+        ├── SpoolUnusable           the spool's directory cannot be read or written
         ├── SourceUnreadable        the input file is missing, unreadable or no log
         ├── FencedOut               a newer job has taken over
         ├── BatchMismatch           a committed batch id came back with other end positions
@@ -106,6 +107,10 @@ class RecordsTrimmed(HaltError):
 
 class SpoolInUse(HaltError):
     """Another producer holds the spool."""
+
+
+class SpoolUnusable(HaltError):
+    """The spool's directory cannot be read or written."""
 
 
 class SourceUnreadable(HaltError):
