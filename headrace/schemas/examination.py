@@ -19,6 +19,7 @@ from headrace.schemas.rejects import field_errors
 from headrace.schemas.verdict import Rejection
 
 _MEMBERS = msgspec.json.Decoder(dict[str, Raw])
+_VALUE = msgspec.json.Decoder(Raw)
 _TEXT = msgspec.json.Decoder(str)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _FINER_THAN_MICROSECONDS = re.compile(r"(\.\d{6})\d+")
@@ -59,7 +60,6 @@ _FIELDS = {
     name: tuple(zip(_members_of(record_type.data), record_type.fields, strict=True))
     for name, record_type in RECORD_TYPES.items()
 }
-_DATA = {name: msgspec.json.Decoder(record_type.data) for name, record_type in RECORD_TYPES.items()}
 
 
 def examine(raw: bytes) -> Event | Rejection:
@@ -112,12 +112,21 @@ def _members(raw: bytes, faults: list[Fault]) -> dict[str, Raw] | None:
         _check_escapes(text, faults)
     try:
         return _MEMBERS.decode(raw)
-    except msgspec.ValidationError:
-        faults.append(Fault(RejectCode.BAD_ENVELOPE, "$", "an event is a JSON object"))
     except msgspec.DecodeError as error:
-        if not faults:  # half a surrogate pair is why it fails
-            faults.append(Fault(RejectCode.NOT_JSON, "$", str(error)))
+        if not faults:  # half a surrogate pair would be why it fails
+            faults.append(_not_an_object(raw, error))
     return None
+
+
+def _not_an_object(raw: bytes, error: msgspec.DecodeError) -> Fault:
+    if isinstance(error, msgspec.ValidationError):  # it begins like another JSON value, and may be one
+        try:
+            _VALUE.decode(raw)
+        except msgspec.DecodeError as worse:
+            error = worse
+        else:
+            return Fault(RejectCode.BAD_ENVELOPE, "$", "an event is a JSON object")
+    return Fault(RejectCode.NOT_JSON, "$", str(error))
 
 
 def _check_escapes(text: str, faults: list[Fault]) -> None:
@@ -182,16 +191,27 @@ def _data(raw: Raw | None, name: str, faults: list[Fault]) -> Struct | None:
     members = _read(raw, _MEMBERS, "$.data", faults)
     if members is None:
         return None
+    values: dict[str, Any] = {}
     before = len(faults)
     for member, field in _FIELDS[name]:
         part, path = members.pop(member.name, None), f"$.data.{member.name}"
         if part is not None:
-            _check_bytes(_read(part, member.decoder, path, faults), field, path, faults)
+            values[member.name] = _read(part, member.decoder, path, faults)
+            _check_bytes(values[member.name], field, path, faults)
         elif member.required:
             faults.append(Fault(RejectCode.MISSING_FIELD, path, f"{name} requires it"))
     message = f"{name} has no such field"
     faults.extend(Fault(RejectCode.UNKNOWN_FIELD, f"$.data.{unknown}", message) for unknown in members)
-    return _read(raw, _DATA[name], "$.data", faults) if len(faults) == before else None
+    return _record(name, values, faults) if len(faults) == before else None
+
+
+def _record(name: str, values: dict[str, Any], faults: list[Fault]) -> Struct | None:
+    """The record of values that are each good; what its type asks of them together is checked as it is made."""
+    try:
+        return RECORD_TYPES[name].data(**values)
+    except ValueError as error:
+        faults.append(Fault(RejectCode.BAD_VALUE, "$.data", str(error)))
+        return None
 
 
 def _check_bytes(value: Any, field: Field, path: str, faults: list[Fault]) -> None:  # noqa: ANN401  any field's

@@ -11,7 +11,7 @@ MAX_RAW_BYTES = 512 * 1024
 
 MAX_ERRORS = 64
 MAX_ERROR_TEXT_BYTES = 200
-"""With these bounds and no control characters the errors' JSON fits Redshift's longest VARCHAR, 65,535 bytes."""
+"""With these bounds, and no control characters, the JSON of the errors fits a VARCHAR of 65,535 bytes."""
 
 Text = Annotated[str, Meta(max_length=MAX_ERROR_TEXT_BYTES, pattern=r"^[^\x00-\x1f]*(?!\n)$")]
 Identifier = Annotated[str, Meta(max_length=64, pattern=r"^[a-z][a-z0-9_]*(?!\n)$")]

@@ -1,0 +1,341 @@
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from headrace.schemas import codec
+from headrace.schemas.codec import (
+    Event,
+    RejectCode,
+    Rejection,
+    Stage,
+    decode,
+    encode,
+    reject_event,
+    reject_id,
+    seal,
+)
+from headrace.schemas.event import MAX_SEQUENCE, format_sequence
+from headrace.schemas.examination import examine
+from headrace.schemas.reading import MAX_RECORD_BYTES
+from headrace.schemas.records.producer_status import ProducerStatus
+from headrace.schemas.records.reject import MAX_RAW_BYTES, Reject
+from headrace.schemas.records.web_access import WebAccess
+from tests.schemas.examples import bad_examples, good_examples
+
+TIME = datetime(2015, 5, 17, 10, 5, 3, 123456, tzinfo=UTC)
+RECORD = WebAccess(client_address="203.0.113.9", method="GET", path="/a", status=200)
+EXAMPLES = [case.raw for case in good_examples() + bad_examples()]
+
+texts = st.one_of(st.none(), st.text(max_size=300))
+records = st.builds(
+    WebAccess,
+    client_address=texts,
+    user=texts,
+    method=st.one_of(st.none(), st.sampled_from(["GET", "PROPFIND", "a b", "", "GET\n"])),
+    path=texts,
+    query=texts,
+    protocol=texts,
+    status=st.one_of(st.none(), st.integers(-1, 1001)),
+    bytes=st.one_of(st.none(), st.integers(-1, 2**53)),
+    referer=texts,
+    user_agent=texts,
+)
+times = st.datetimes(
+    min_value=datetime(1969, 12, 30),  # noqa: DTZ001  hypothesis adds the zone
+    max_value=datetime(2200, 1, 2),  # noqa: DTZ001  the same
+    timezones=st.sampled_from(
+        [UTC, timezone(timedelta(hours=14)), timezone(-timedelta(hours=9, minutes=30))]
+    ),
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@st.composite
+def bent_examples(draw: st.DrawFn) -> bytes:
+    """An example with some bytes replaced: near enough to a record to reach every branch."""
+    raw = bytearray(draw(st.sampled_from(EXAMPLES)))
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(raw)))
+        width = draw(st.integers(0, 6))
+        raw[at : at + width] = draw(
+            st.sampled_from(
+                [
+                    b"",
+                    b'"',
+                    b"\\",
+                    b"\\u0000",
+                    b"\\u0041",
+                    b"\xff",
+                    "ü".encode(),
+                    b"7",
+                    b"{",
+                    b"]",
+                    b",",
+                    b"\x7f",
+                ]
+            )
+        )
+    return bytes(raw)
+
+
+@st.composite
+def bent_events(draw: st.DrawFn) -> bytes:
+    """A good event with any member, of the envelope or the data, replaced by any JSON."""
+    event: dict[str, Any] = json.loads(encode("web-7", 1, TIME, RECORD))
+    target = event["data"] if draw(st.booleans()) else event
+    name = draw(st.sampled_from([*sorted(event), *sorted(WebAccess.__struct_fields__), "other"]))
+    target[name] = draw(json_values)
+    return json.dumps(event, ensure_ascii=draw(st.booleans())).encode(errors="surrogatepass")
+
+
+@given(st.one_of(st.binary(max_size=200), bent_examples(), bent_events()))
+@example(b"[" * 100_000)
+@example(b'{"type":"web_access.v1","time":"' + b"\\" * 10)
+def test_the_fast_verdict_accepts_only_what_the_thorough_one_accepts_as_the_same_event(raw: bytes) -> None:
+    try:
+        fast = codec._decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return
+    if codec._is_proven(raw, fast):
+        assert examine(raw) == fast
+
+
+@given(st.one_of(st.binary(max_size=200), bent_examples(), bent_events()))
+def test_any_bytes_get_a_verdict_and_any_reject_decodes_to_an_event_under_its_number(raw: bytes) -> None:
+    verdict = decode(raw)
+
+    if isinstance(verdict, Rejection):
+        assert verdict.raw == raw
+        assert verdict.errors
+        sealed = reject_event(verdict, stage=Stage.STREAM_JOB, source="web-7", sequence=7, time=TIME)
+        event = decode(sealed)
+        assert isinstance(event, Event), event
+        assert (event.type, event.source, event.sequence) == ("reject.v1", "web-7", format_sequence(7))
+        assert event.data.raw == raw
+        assert event.data.code == verdict.code
+        assert event.data.id == reject_id(raw, verdict.code)
+
+
+@given(records, times, st.integers(1, MAX_SEQUENCE))
+def test_what_is_sealed_comes_back_equal(record: WebAccess, time: datetime, sequence: int) -> None:
+    sealed = seal("web-7", sequence, time, record)
+
+    if isinstance(sealed, bytes):
+        event = decode(sealed)
+        assert isinstance(event, Event)
+        assert event.data == record
+        assert event.time == time
+        assert event.time.utcoffset() == timedelta(0)
+        assert event.sequence == event.id == format_sequence(sequence)
+
+
+@given(
+    st.builds(WebAccess, client_address=texts, method=st.just("GET"), path=texts, status=st.integers(0, 999))
+)
+def test_only_the_nul_character_and_the_limits_keep_a_text_out(record: WebAccess) -> None:
+    address = record.client_address or ""
+    has_nul = "\0" in address + (record.path or "")
+
+    accepted = isinstance(seal("web-7", 1, TIME, record), bytes)
+
+    assert accepted == (not has_nul and len(address.encode()) <= 255)
+
+
+@given(
+    st.lists(st.sampled_from(["time", '"time"', "2015-05-17T10:05:03.1234567Z", ":", "\\", "{"]), max_size=6)
+)
+def test_a_text_that_looks_like_the_time_does_not_confuse_the_fast_verdict(parts: list[str]) -> None:
+    record = msgspec.structs.replace(RECORD, user_agent="".join(parts), query='"time":"x')
+    event = decode(encode("web-7", 1, TIME, record))
+
+    assert isinstance(event, Event)
+    assert event.data == record
+    assert event.time == TIME
+
+
+@pytest.mark.parametrize(
+    "fraction", ["", ".1", ".123456", ".1234567", ".9999999", ".999999999999", ".000000999999999999999999999"]
+)
+@pytest.mark.parametrize("zone", ["Z", "z", "+00:00", "-00:00", "+02:00", "-09:30"])
+@pytest.mark.parametrize("blank", ["", " "])
+def test_digits_below_a_microsecond_are_cut_whatever_the_spelling(
+    fraction: str, zone: str, blank: str
+) -> None:
+    text = f"2015-05-17T23:59:59{fraction}{zone}"
+    raw = encode("web-7", 1, TIME, RECORD).replace(
+        b'"time":"2015-05-17T10:05:03.123456Z"', f'"time":{blank}"{text}"'.encode()
+    )
+    event = decode(raw)
+
+    assert isinstance(event, Event)
+    cut = f"{text[:19]}{fraction[:7]}{zone.upper().replace('Z', '+00:00')}"
+    assert event.time == datetime.fromisoformat(cut)
+    assert event.time.tzinfo is UTC
+
+
+def test_a_time_key_hidden_in_an_escape_is_found() -> None:
+    raw = encode("web-7", 1, TIME, RECORD).replace(
+        b'"data"', b'"t\\u0069me":"2015-05-17T23:59:59.9999999Z","data"'
+    )
+    event = decode(raw)
+
+    assert isinstance(event, Event)
+    assert event.time == datetime(2015, 5, 17, 23, 59, 59, 999999, tzinfo=UTC)
+
+
+def test_a_rejection_lists_every_error_with_its_path() -> None:
+    raw = json.dumps(
+        {
+            "type": "web_access.v1",
+            "specversion": "1.1",
+            "id": "1",
+            "source": "web-7",
+            "time": "yesterday",
+            "sequence": "0000000000000009",
+            "data": {
+                "client_address": "a" * 256,
+                "method": 7,
+                "path": "/",
+                "status": 1000,
+                "host": "x",
+                "bytes": -1,
+            },
+        }
+    ).encode()
+    verdict = decode(raw)
+
+    assert isinstance(verdict, Rejection)
+    assert {error.path for error in verdict.errors} == {
+        "$.specversion",
+        "$.time",
+        "$.data.client_address",
+        "$.data.method",
+        "$.data.status",
+        "$.data.bytes",
+        "$.data.host",
+    }
+    assert verdict.code is RejectCode.BAD_ENVELOPE
+    assert (verdict.source, verdict.sequence, verdict.record_type) == ("web-7", 9, "web_access.v1")
+
+
+def test_a_record_of_more_than_1_mib_is_too_large_and_keeps_its_identity() -> None:
+    raw = encode("web-7", 5, TIME, msgspec.structs.replace(RECORD, path="p" * MAX_RECORD_BYTES))
+    verdict = decode(raw)
+
+    assert isinstance(verdict, Rejection)
+    assert verdict.code is RejectCode.TOO_LARGE
+    assert (verdict.source, verdict.sequence) == ("web-7", 5)
+
+
+def test_the_reject_of_the_longest_and_worst_record_is_itself_accepted() -> None:
+    raw = b"\xff" * (5 * 1024 * 1024)
+    verdict = decode(raw)
+    assert isinstance(verdict, Rejection)
+
+    event = decode(
+        reject_event(
+            verdict, stage=Stage.PRODUCER, source="s" * 256, sequence=1, time=TIME, place="quarantine/1"
+        )
+    )
+
+    assert isinstance(event, Event)
+    assert event.data.raw == raw[:MAX_RAW_BYTES]
+    assert (event.data.raw_length, event.data.raw_place) == (len(raw), "quarantine/1")
+
+
+def test_a_thousand_errors_become_64_and_a_count() -> None:
+    data = {f"field {number}\n{'ü' * 120}": number for number in range(1000)}
+    raw = json.dumps({**json.loads(encode("web-7", 1, TIME, RECORD)), "data": data}).encode()
+    verdict = decode(raw)
+
+    assert isinstance(verdict, Rejection)
+    assert len(verdict.errors) == 64
+    assert verdict.errors[-1].message == "and 941 more"  # 4 required fields are missing too
+    assert isinstance(
+        decode(reject_event(verdict, stage=Stage.TRANSFORM, source="a", sequence=1, time=TIME)), Event
+    )
+
+
+def test_a_status_carries_no_sequence() -> None:
+    sealed = seal("web-7", None, TIME, ProducerStatus(spooled=2, acknowledged=1))
+    assert isinstance(sealed, bytes)
+    event = decode(sealed)
+
+    assert isinstance(event, Event)
+    assert event.sequence is None
+    assert b"sequence" not in sealed
+
+
+def test_what_cannot_be_encoded_is_rejected_when_sealed_and_keeps_the_bytes_given() -> None:
+    half_a_pair = seal("web-7", 1, TIME, msgspec.structs.replace(RECORD, path="\ud800"), raw=b"the line")
+    too_large = seal("web-7", 1, TIME, msgspec.structs.replace(RECORD, bytes=2**70), raw=b"the line")
+
+    assert isinstance(half_a_pair, Rejection)
+    assert isinstance(too_large, Rejection)
+    assert (half_a_pair.code, half_a_pair.raw) == (RejectCode.BAD_TEXT, b"the line")
+    assert (too_large.code, too_large.raw) == (RejectCode.OUT_OF_RANGE, b"the line")
+    assert (half_a_pair.source, half_a_pair.sequence) == ("web-7", 1)
+
+
+def test_a_rejected_seal_keeps_the_line_and_not_the_event() -> None:
+    verdict = seal("web-7", 3, TIME, msgspec.structs.replace(RECORD, path="\0"), raw=b"the line")
+
+    assert isinstance(verdict, Rejection)
+    assert (verdict.code, verdict.raw) == (RejectCode.NUL_CHARACTER, b"the line")
+    assert (verdict.source, verdict.sequence, verdict.record_type) == ("web-7", 3, "web_access.v1")
+
+
+def test_an_event_is_plain_cloudevents_json_with_its_type_first() -> None:
+    raw = encode("web-7", 1, TIME, RECORD)
+
+    assert raw.startswith(b'{"type":"web_access.v1",')
+    assert json.loads(raw) == {
+        "type": "web_access.v1",
+        "specversion": "1.0",
+        "id": "0000000000000001",
+        "source": "web-7",
+        "time": "2015-05-17T10:05:03.123456Z",
+        "sequence": "0000000000000001",
+        "data": {"client_address": "203.0.113.9", "method": "GET", "path": "/a", "status": 200},
+    }
+
+
+def test_a_time_without_a_zone_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="zone"):
+        encode("web-7", 1, datetime(2015, 5, 17), RECORD)  # noqa: DTZ001  the mistake
+
+
+def test_an_id_depends_on_the_code_and_the_bytes() -> None:
+    ids = {reject_id(raw, code) for raw in (b"", b"a", b"\0a") for code in RejectCode}
+
+    assert len(ids) == 3 * len(RejectCode)
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 200))
+def test_the_verdict_on_nesting_does_not_depend_on_the_callers_stack(depth: int) -> None:
+    raw = encode("web-7", 1, TIME, RECORD)[:-1] + b',"x":' + b"[" * depth + b"1" + b"]" * depth + b"}"
+
+    def called_from(frames: int) -> Event | Rejection:
+        return decode(raw) if frames == 0 else called_from(frames - 1)
+
+    assert called_from(0) == called_from(300)
+    assert isinstance(called_from(0), Event) == (depth < 64)
+
+
+def test_a_reject_of_the_design_is_typed() -> None:
+    verdict = decode(b"garbage")
+    assert isinstance(verdict, Rejection)
+    event = decode(reject_event(verdict, stage=Stage.PRODUCER, source="s", sequence=1, time=TIME))
+
+    assert isinstance(event, Event)
+    assert isinstance(event.data, Reject)
