@@ -250,11 +250,13 @@ def main() -> None:
     parser.add_argument("--stream")
     parser.add_argument("--shards", type=int, default=4)
     arguments = parser.parse_args()
+    ends = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     with KinesisDouble(port=arguments.port) as double:
         if arguments.stream:
             double.create_stream(arguments.stream, shards=arguments.shards)
         print(double.url, flush=True)  # noqa: T201  the one thing that its starter needs to know
-        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        signal.sigwait(ends)
 
 
 if __name__ == "__main__":

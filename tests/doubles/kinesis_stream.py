@@ -12,6 +12,7 @@ MAX_HASH_KEY = (1 << 128) - 1
 SEQUENCE_BASE = 495 * 10**53  # sequence numbers have 56 digits
 WRITE_RECORDS, WRITE_BYTES = 1000, 1 << 20  # a second and shard
 READ_CALLS, READ_BYTES = 5, 2 << 20
+_ROUNDING = 1e-6
 ANSWER_RECORDS, ANSWER_BYTES = 10_000, 10 << 20
 
 
@@ -91,7 +92,7 @@ class Shard:
         }
         for name in cost:
             self.buckets.setdefault(name, Bucket(rates[name], now)).refill(now)
-        if any(self.buckets[name].tokens < (tokens or 1) for name, tokens in cost.items()):
+        if any(self.buckets[name].tokens < (tokens or 1) - _ROUNDING for name, tokens in cost.items()):
             return False
         self.charge(**cost)
         return True
