@@ -8,18 +8,17 @@ import click
 import msgspec
 import psycopg
 from psycopg import sql
-from rich import box
-from rich.console import Console, Group
-from rich.table import Table as RichTable
+from rich.console import Group
+from rich.table import Table
 from rich.text import Text
 
 from cli.analyst import connect
+from cli.consoles import console, grid
 from cli.place import Place
 from cli.rows import text
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.registry import OUTPUTS
 
-_PLAIN_WIDTH = 150  # where no terminal says how wide it is
 _HIDDEN = ("window_end", "updated_at")
 
 
@@ -50,11 +49,6 @@ def command(place: Place, name: str | None, rows: int, *, as_json: bool) -> None
         console().print(Group(*map(table, found)))
 
 
-def console() -> Console:
-    """A console that does not cut lines where there is no terminal."""
-    return Console() if sys.stdout.isatty() else Console(width=_PLAIN_WIDTH)
-
-
 def newest(connection: psycopg.Connection, output: WindowedOutput, rows: int) -> Newest:
     """The newest rows of one output, each window's largest first."""
     query = sql.SQL(
@@ -71,20 +65,16 @@ def newest(connection: psycopg.Connection, output: WindowedOutput, rows: int) ->
     return Newest(output, columns, [row[:-1] for row in found], [row[-1] for row in found])
 
 
-def table(found: Newest) -> RichTable:
+def table(found: Newest) -> Table:
     """The rows as a table: open windows first, then the final ones."""
     every = int(found.output.every.total_seconds() // 60)
-    drawn = RichTable(
-        title=f"{found.output.name} (every {every} min)", title_justify="left", box=box.SIMPLE_HEAD
-    )
+    drawn = grid(f"{found.output.name} (every {every} min)")
     shown = [index for index, column in enumerate(found.columns) if column not in _HIDDEN]
     keys = {"window_start", *(key.name for key in found.output.keys)}
     for index in shown:
         column = found.columns[index]
-        side = "left" if column in keys else "right"
-        drawn.add_column(
-            column, justify="left" if side == "left" else "right", overflow="ellipsis", no_wrap=True
-        )
+        side: Literal["left", "right"] = "left" if column in keys else "right"
+        drawn.add_column(column, justify=side, overflow="ellipsis", no_wrap=True)
     drawn.add_column("state")
     for final in (False, True):
         for row, is_final in zip(found.rows, found.final, strict=True):

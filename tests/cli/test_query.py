@@ -23,10 +23,10 @@ def test_a_table_for_a_person_aligns_numbers_and_counts_rows(headrace: Headrace,
     answer = headrace("query", ODD, HEADRACE_WAREHOUSE_URL=warehouse_url)
     assert answer.code == 0
     assert answer.out.splitlines() == [
-        "n  word                   exact  at                   yes",
-        "-  ----------  ----------------  -------------------  ----",
-        "1  plain       9007199254740993  2015-05-17 10:05:00  true",
-        '2  a,"b"\N{REPLACEMENT CHARACTER}c                  0.5',
+        "n  word                exact  at                   yes",
+        "-  -------  ----------------  -------------------  ----",
+        "1  plain    9007199254740993  2015-05-17 10:05:00  true",
+        '2  a,"b"\N{REPLACEMENT CHARACTER}c               0.5',
         "(2 rows)",
     ]
 

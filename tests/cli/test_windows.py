@@ -20,7 +20,8 @@ def three_windows(database: psycopg.Connection) -> None:
             [method, n, n, f"2024-01-01 10:0{minute}:00+00"],
         )
     database.execute(
-        "INSERT INTO shard_progress VALUES ('events', 's', '1', '2024-01-01 10:14:00+00', false, '', '', now())"
+        "INSERT INTO shard_progress"
+        " VALUES ('events', 's', '1', '2024-01-01 10:14:00+00', false, '', '', now())"
     )
 
 
