@@ -12,7 +12,7 @@ MAX_HASH_KEY = (1 << 128) - 1
 SEQUENCE_BASE = 495 * 10**53  # sequence numbers have 56 digits
 WRITE_RECORDS, WRITE_BYTES = 1000, 1 << 20  # a second and shard
 READ_CALLS, READ_BYTES = 5, 2 << 20
-_ROUNDING = 1e-6
+_ROUNDING = 1e-3
 ANSWER_RECORDS, ANSWER_BYTES = 10_000, 10 << 20
 
 
