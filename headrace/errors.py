@@ -20,6 +20,7 @@
         ├── SourceUnreadable        the input file is missing, unreadable or no log
         ├── FencedOut               a newer job has taken over
         ├── BatchMismatch           a committed batch id came back with other end positions
+        ├── QueryFailed             Spark ended the stream job's query for a reason of its own
         ├── LocalStackFailed        a part of the local stack is missing or did not start
         ├── WarehouseRefused        the warehouse will not accept this statement or these rows
         ├── WriteOffRefused         the numbers are accounted for, or were never given out
@@ -123,6 +124,10 @@ class FencedOut(HaltError):
 
 class BatchMismatch(HaltError):
     """A committed batch id came back with other end positions."""
+
+
+class QueryFailed(HaltError):
+    """Spark ended the stream job's query for a reason of its own."""
 
 
 class LocalStackFailed(HaltError):

@@ -8,15 +8,26 @@ offset, so a replay reads the same records whatever the options say by then.
 """
 
 from collections.abc import Mapping
-from typing import Any, Self
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
 from headrace.errors import SettingsError
+from headrace.kinesis.client import StartAt
 
 TRIM_HORIZON = "TRIM_HORIZON"
 _AT_TIMESTAMP = "AT_TIMESTAMP:"
 _VERSION = 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class IteratorRequest(NamedTuple):
+    """The arguments of GetShardIterator."""
+
+    start: StartAt
+    sequence_number: str | None
+    timestamp: datetime | None
 
 
 class ShardOffset(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,12 +86,14 @@ class StreamOffset(msgspec.Struct, frozen=True, kw_only=True):
 class ShardRange(msgspec.Struct, frozen=True, kw_only=True):
     """One shard's part of a batch: the records after `after` up to and including `last`.
 
-    `after` is an origin or a sequence number; with `after == last` the part is empty.
+    `after` is an origin or a sequence number; with `after == last` the part is empty. `frontier` is the
+    shard's at `after` (microseconds since 1970).
     """
 
     shard: str
     after: str
     last: str
+    frontier: int = 0
 
 
 def initial_offset(stream: str) -> StreamOffset:
@@ -92,7 +105,12 @@ def range_of(shard: str, start: StreamOffset, end: StreamOffset) -> ShardRange:
     """The part of `shard` that lies between two offsets."""
     target = end.shards[shard]
     before = start.shards.get(shard)
-    return ShardRange(shard=shard, after=before.position if before else target.origin, last=target.position)
+    return ShardRange(
+        shard=shard,
+        after=before.position if before else target.origin,
+        last=target.position,
+        frontier=before.frontier if before else 0,
+    )
 
 
 def at_timestamp(milliseconds: int) -> str:
@@ -105,16 +123,14 @@ def is_sequence(position: str) -> bool:
     return position.isascii() and position.isdigit()
 
 
-def iterator_request(position: str) -> dict[str, Any]:
-    """The arguments of GetShardIterator that begin right after `position`."""
+def iterator_request(position: str) -> IteratorRequest:
+    """Where a shard iterator must start to give what follows `position`."""
     if is_sequence(position):
-        return {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": position}
+        return IteratorRequest("AFTER_SEQUENCE_NUMBER", position, None)
     if position.startswith(_AT_TIMESTAMP):
-        return {
-            "ShardIteratorType": "AT_TIMESTAMP",
-            "Timestamp": int(position.removeprefix(_AT_TIMESTAMP)) / 1000,
-        }
-    return {"ShardIteratorType": TRIM_HORIZON}
+        milliseconds = int(position.removeprefix(_AT_TIMESTAMP))
+        return IteratorRequest("AT_TIMESTAMP", None, _EPOCH + timedelta(milliseconds=milliseconds))
+    return IteratorRequest("TRIM_HORIZON", None, None)
 
 
 def _shard_json(shard: ShardOffset) -> dict[str, Any]:

@@ -36,8 +36,8 @@ def check_identity(offset: StreamOffset, stream: Stream) -> None:
         raise StreamRecreated(
             f"stream {stream.name!r} was deleted and made anew since the offsets were written (created "
             f"{stream.created} ms, the offsets say {offset.created} ms): their positions mean nothing in it. "
-            "If the old records are accounted for, or lost for good, start with a new checkpoint directory "
-            "and HEADRACE_STREAM_RECREATED=accept: the new stream is then read from its beginning"
+            "Start with a new checkpoint directory (HEADRACE_CHECKPOINT): the new stream is then read from "
+            "its beginning, and `headrace reconcile` names what the old one took with it"
         )
 
 

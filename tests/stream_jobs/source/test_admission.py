@@ -26,7 +26,9 @@ def test_a_batch_keeps_its_limits_except_for_one_large_record_alone(
     size = sum(int(waiting[shard].sizes[:count].sum()) for shard, count in taken.items())
     assert rows <= limit.rows
     assert size <= limit.size or rows == 1
-    assert all(count <= min(limit.rows_per_shard, len(waiting[shard].sizes)) for shard, count in taken.items())
+    assert all(
+        count <= min(limit.rows_per_shard, len(waiting[shard].sizes)) for shard, count in taken.items()
+    )
 
 
 @given(queues, limits)

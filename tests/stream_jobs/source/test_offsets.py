@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -78,9 +79,10 @@ def test_what_is_no_offset_of_this_release_is_refused(text: str) -> None:
 
 
 def test_each_kind_of_position_asks_kinesis_for_what_follows_it() -> None:
-    assert iterator_request("42") == {
-        "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
-        "StartingSequenceNumber": "42",
-    }
-    assert iterator_request(at_timestamp(1500)) == {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": 1.5}
-    assert iterator_request(TRIM_HORIZON) == {"ShardIteratorType": "TRIM_HORIZON"}
+    assert iterator_request("42") == ("AFTER_SEQUENCE_NUMBER", "42", None)
+    assert iterator_request(at_timestamp(1500)) == (
+        "AT_TIMESTAMP",
+        None,
+        datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=UTC),
+    )
+    assert iterator_request(TRIM_HORIZON) == ("TRIM_HORIZON", None, None)

@@ -1,0 +1,147 @@
+"""Folds one partition of a batch: the function that Spark runs in each task."""
+
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark import TaskContext
+
+from headrace.schemas.codec import Event, Rejection, decode
+from headrace.schemas.measures import Count, CountIf, Measure
+from headrace.schemas.outputs import WindowedOutput
+from headrace.schemas.registry import OUTPUTS
+from headrace.warehouse.batch import Exclusions
+from stream_jobs.fold.intake import Columns, Decode, Intake, Rows, faulted, payloads_of, take_in
+from stream_jobs.fold.numbers import arrivals_of, places, ranges_by_source, settle
+from stream_jobs.fold.partial import Partial, to_rows
+from stream_jobs.fold.reject_rows import rejects_of
+from stream_jobs.fold.statuses import statuses_of
+from stream_jobs.fold.windows import TypedEvents, fold_output
+
+Outputs = Mapping[str, WindowedOutput]
+
+
+def fold_task(
+    batches: Iterable[pa.RecordBatch], exclusions: Exclusions, outputs: Outputs = OUTPUTS
+) -> Iterator[pa.RecordBatch]:
+    """The function for `mapInArrow`: the source's rows in, the rows of one `Partial` out."""
+    context = TaskContext.get()
+    held = list(batches)
+    if held:
+        partition = context.partitionId() if context else 0
+        with _without_gc():
+            yield to_rows(fold_partition(pa.Table.from_batches(held), partition, exclusions, outputs))
+
+
+def fold_partition(
+    rows: pa.Table, partition: int, exclusions: Exclusions, outputs: Outputs = OUTPUTS
+) -> Partial:
+    """Fold the source's rows (columns of `source.rows`; aggregates may be whole).
+
+    No record can make it fail: one on which our own code raises becomes a reject (`job_fault`). Raises only
+    what no single record is to blame for.
+    """
+    try:
+        return _fold(rows, partition, exclusions, outputs, decode)
+    except Exception:
+        to_blame = _faults(_payload_rows(rows), outputs)
+        if not to_blame:
+            raise
+
+    def sparing(raw: bytes) -> Event | Rejection:
+        verdict = decode(raw)
+        if raw not in to_blame or isinstance(verdict, Rejection):
+            return verdict
+        return faulted(raw, to_blame[raw], verdict)
+
+    return _fold(rows, partition, exclusions, outputs, sparing)
+
+
+def _fold(
+    rows: pa.Table, partition: int, exclusions: Exclusions, outputs: Outputs, verdict: Decode
+) -> Partial:
+    is_marker = rows["data"].is_null()
+    intake = take_in(_records(rows.filter(pc.invert(is_marker))), _fields_needed(outputs), verdict)
+    columns = {name: Columns.join(blocks) for name, blocks in intake.blocks.items()}
+    arrivals = arrivals_of(columns.values(), intake)
+    settled = settle(arrivals, partition, exclusions)
+    counted = places(arrivals, settled.counted, intake.count)
+    good = {name: events.filter(counted[events.at]) for name, events in columns.items()}
+    folded = {
+        output.name: fold_output(output, _typed(good[output.record_type.name], intake))
+        for output in outputs.values()
+        if len(good.get(output.record_type.name, ()))
+    }
+    return Partial(
+        partition=partition,
+        counted=ranges_by_source(arrivals, settled.counted),
+        rejected=ranges_by_source(arrivals, settled.rejected),
+        dropped=settled.dropped,
+        types={name: len(events) for name, events in good.items() if len(events)},
+        windows={name: table for name, (table, _) in folded.items()},
+        parts={name: parts for name, (_, parts) in folded.items() if parts is not None},
+        rejects=rejects_of(intake, arrivals, settled),
+        statuses=statuses_of(intake),
+        markers=rows.filter(is_marker),
+    )
+
+
+def _records(rows: pa.Table) -> Rows:
+    arrivals = rows["approximateArrivalTimestamp"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    return Rows(rows["data"], rows["shardId"], rows["sequenceNumber"], arrivals.to_numpy())
+
+
+def _fields_needed(outputs: Outputs) -> dict[str, Sequence[str]]:
+    """Per record type the fields that its outputs group by or measure."""
+    needed: dict[str, dict[str, None]] = {}
+    for output in outputs.values():
+        fields = needed.setdefault(output.record_type.name, {})
+        fields |= dict.fromkeys(key.field for key in output.keys)
+        fields |= dict.fromkeys(field for measure in output.measures for field in _fields_of(measure))
+    return {name: list(fields) for name, fields in needed.items()}
+
+
+def _fields_of(measure: Measure) -> tuple[str, ...]:
+    if isinstance(measure, Count):
+        return ()
+    return (measure.of.field,) if isinstance(measure, CountIf) else (measure.field,)
+
+
+def _typed(events: Columns, intake: Intake) -> TypedEvents:
+    return TypedEvents(events.times, intake.arrivals(events.at), events.fields)
+
+
+def _faults(rows: pa.Table, outputs: Outputs) -> dict[bytes, Exception]:
+    """The records that fail when folded alone, and how; found by halving."""
+    try:
+        _fold(rows, 0, Exclusions(), outputs, decode)
+    except Exception as error:  # noqa: BLE001  recorded: returned, and kept in the reject
+        if len(rows) == 1:
+            return {rows["data"][0].as_py(): error}
+        middle = len(rows) // 2
+        return _faults(rows.slice(0, middle), outputs) | _faults(rows.slice(middle), outputs)
+    return {}
+
+
+def _payload_rows(rows: pa.Table) -> pa.Table:
+    """The rows with aggregates taken apart; markers left out."""
+    records = rows.filter(rows["data"].is_valid())
+    payloads = [payloads_of(blob.as_py()) for blob in records["data"]]
+    of = np.repeat(np.arange(len(payloads)), [len(parts) for parts in payloads])
+    data = pa.array([part for parts in payloads for part in parts], pa.binary())
+    return records.drop_columns("data").take(pa.array(of)).append_column("data", data)
+
+
+@contextmanager
+def _without_gc() -> Iterator[None]:
+    """No collection while a partition is folded: nothing here forms cycles, and the records are many."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

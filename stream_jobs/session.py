@@ -1,0 +1,67 @@
+"""The Spark session that the stream job runs in."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from headrace.errors import SettingsError
+
+_JAVA_VERSIONS = (17, 21)  # what Spark 4 supports
+_LOG_CONFIG = Path(__file__).with_name("log4j2.properties")
+
+
+def check_java(environ: Mapping[str, str]) -> None:
+    """Raises SettingsError when the Java that Spark would start is missing or has another version."""
+    home = environ.get("JAVA_HOME")
+    program = f"{home}/bin/java" if home else shutil.which("java", path=environ.get("PATH"))
+    where = "JAVA_HOME" if home else "PATH"
+    remedy = "Spark needs Java 17 or 21: install one, or point JAVA_HOME at it"
+    if program is None or not Path(program).exists():
+        raise SettingsError(f"no Java at {home}/bin ({where})." if home else f"no Java found. {remedy}")
+    told = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(?:1\.)?(\d+)', told)
+    if version is None or int(version[1]) not in _JAVA_VERSIONS:
+        found = f"Java {version[1]}" if version else f"something that is no Java ({told[:80]!r})"
+        raise SettingsError(f"{program} ({where}) is {found}. {remedy}")
+
+
+def spark_session(*, master: str, memory: str, state: Path) -> SparkSession:
+    """Start Spark (about 5 s), on 127.0.0.1 only, in UTC, quiet, keeping its files below `state`.
+
+    Spark would take SIGINT for itself; who handled it before goes on to.
+    """
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # noqa: TID251  Spark's workers read it from there only
+    folder = state.resolve() / "spark"
+    configuration = {
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.memory": memory,
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_LOG_CONFIG.as_uri()}",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.local.dir": str(folder / "local"),
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.streaming.minBatchesToRetain": "20",
+        # A row may be an aggregate of 50 kB, or a record of 10 MiB: bound Arrow batches by bytes.
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "10000",
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(16 << 20),
+    }
+    builder = SparkSession.builder.appName("headrace-stream").master(master)
+    for name, value in configuration.items():
+        builder = builder.config(name, value)
+    in_main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    session: SparkSession = builder.getOrCreate()
+    if in_main:
+        signal.signal(signal.SIGINT, before)
+    return session

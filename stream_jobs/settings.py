@@ -1,0 +1,65 @@
+"""The stream job's settings."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from headrace.ops.settings import Setting
+
+
+class StreamJobSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Read once, at the entry point; endpoint, region and credentials of AWS as for any AWS SDK."""
+
+    warehouse_url: Annotated[str, Setting("HEADRACE_WAREHOUSE_URL", "the warehouse, postgresql://…")]
+    stream: Annotated[str, Setting("HEADRACE_STREAM", "the stream to read")] = "events"
+    state: Annotated[str, Setting("HEADRACE_STATE", "folder for what the local stack keeps")] = ".headrace"
+    checkpoint: Annotated[
+        str,
+        Setting(
+            "HEADRACE_CHECKPOINT", "Spark's checkpoint folder; '' for one per stream in the state folder"
+        ),
+    ] = ""
+    cache: Annotated[
+        str,
+        Setting("HEADRACE_CACHE", "folder for records between fetching and reading; '' for one in the state"),
+    ] = ""
+    cache_bytes: Annotated[
+        int, Setting("HEADRACE_CACHE_BYTES", "how much may wait there before fetching pauses")
+    ] = 512 << 20
+    spark_master: Annotated[str, Setting("HEADRACE_SPARK_MASTER", "Spark's master")] = "local[*]"
+    spark_memory: Annotated[str, Setting("HEADRACE_SPARK_MEMORY", "memory of Spark's driver")] = "2g"
+    trigger_ms: Annotated[
+        int, Setting("HEADRACE_TRIGGER_MS", "milliseconds between the starts of two batches, at least")
+    ] = 500
+    batch_records: Annotated[
+        int, Setting("HEADRACE_BATCH_RECORDS", "the most Kinesis records in a batch")
+    ] = 200_000
+    batch_bytes: Annotated[int, Setting("HEADRACE_BATCH_BYTES", "the most bytes in a batch")] = 64 << 20
+    fail_on_data_loss: Annotated[
+        bool,
+        Setting("HEADRACE_FAIL_ON_DATA_LOSS", "stop when the stream dropped records before they were read"),
+    ] = True
+    drain_seconds: Annotated[
+        float, Setting("HEADRACE_DRAIN_SECONDS", "how long a stop waits for the batch under way")
+    ] = 30.0
+    health_port: Annotated[
+        int, Setting("HEADRACE_HEALTH_PORT", "port of /healthz and /metrics; 0 for a free one")
+    ] = 0
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Setting("HEADRACE_LOG_LEVEL", "the least that is logged"),
+    ] = "info"
+    log_format: Annotated[
+        Literal["human", "json"], Setting("HEADRACE_LOG_FORMAT", "log lines for a person or a machine")
+    ] = "human"
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """Where Spark keeps offsets and commits."""
+        return Path(self.checkpoint) if self.checkpoint else Path(self.state) / "checkpoint" / self.stream
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where fetched records wait."""
+        return Path(self.cache) if self.cache else Path(self.state) / "cache"

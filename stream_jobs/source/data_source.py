@@ -1,0 +1,129 @@
+"""Kinesis as a streaming source of Spark.
+
+    spark.dataSource.register(KinesisDataSource)
+    spark.readStream.format("headrace-kinesis").option("kinesis.streamName", "events").load()
+
+One class for all versions: Spark 4.0 and 4.1 call `latestOffset()`, later ones `latestOffset(start, limit)`.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql.datasource import DataSource, DataSourceStreamReader, InputPartition
+from pyspark.sql.types import StructType
+
+from headrace.ops.clock import SystemClock
+from stream_jobs.source.cache import ChunkCache
+from stream_jobs.source.connection import StreamConnection
+from stream_jobs.source.offsets import ShardOffset, ShardRange, StreamOffset, initial_offset, range_of
+from stream_jobs.source.options import SourceOptions, parse_options
+from stream_jobs.source.range_reader import read_range
+from stream_jobs.source.read_ahead import ReadAhead
+from stream_jobs.source.rows import SPARK_SCHEMA, marker_rows, record_rows
+
+NAME = "headrace-kinesis"
+
+
+class KinesisDataSource(DataSource):
+    """The format; the options are those of `options.SourceOptions`."""
+
+    @classmethod
+    def name(cls) -> str:
+        """What `format(...)` takes."""
+        return NAME
+
+    def schema(self) -> str:
+        """The columns of the `aws-kinesis` connector, plus `shardId` and `subSequenceNumber`."""
+        return SPARK_SCHEMA
+
+    def streamReader(self, schema: StructType) -> DataSourceStreamReader:  # noqa: ARG002, N802  Spark's name
+        """A reader; it connects when it is first asked for an offset."""
+        return KinesisStreamReader(parse_options(dict(self.options)))
+
+
+class ShardGroup(InputPartition):
+    """What one task reads: parts of some shards, then the markers."""
+
+    def __init__(
+        self, ranges: Sequence[ShardRange], markers: dict[str, ShardOffset], cache_folder: str
+    ) -> None:
+        super().__init__(None)
+        self.ranges = tuple(ranges)
+        self.markers = markers
+        self.cache_folder = cache_folder
+
+
+class KinesisStreamReader(DataSourceStreamReader):
+    """The reader; in Spark's driver-side worker it lives as long as the query, a task gets a copy."""
+
+    def __init__(self, options: SourceOptions) -> None:
+        self._options = options
+        self._at: StreamOffset | None = None  # the last offset that Spark and we spoke of
+        self._ahead: ReadAhead | None = None
+
+    def initialOffset(self) -> dict[str, Any]:  # noqa: N802  Spark's name
+        """A constant; where batch 0 really starts is in its end offset."""
+        return initial_offset(self._options.stream).to_json()
+
+    def latestOffset(  # noqa: N802  Spark's name
+        self, start: dict[str, Any] | None = None, limit: object = None
+    ) -> dict[str, Any]:
+        """Up to where the next batch may read; the last offset again while there is nothing new."""
+        at = StreamOffset.from_json(start) if start else self._at or initial_offset(self._options.stream)
+        if self._ahead is None:
+            self._ahead = ReadAhead(self._options, SystemClock())
+        self._at = self._ahead.next_offset(at, limit)
+        return self._at.to_json()
+
+    def partitions(self, start: dict[str, Any], end: dict[str, Any]) -> Sequence[InputPartition]:
+        """The parts of the shards between two offsets, spread over at most `maxPartitions` tasks."""
+        first, last = StreamOffset.from_json(start), StreamOffset.from_json(end)
+        self._at = last
+        if start == end:
+            return []
+        ranges = [range_of(name, first, last) for name in sorted(last.shards)]
+        ranges = [part for part in ranges if part.after != part.last]
+        done = {name for name, shard in first.shards.items() if shard.closed}
+        markers = {name: shard for name, shard in last.shards.items() if name not in done}
+        markers = markers if self._options.markers else {}
+        folder = str(self._ahead.cache_folder) if self._ahead and self._ahead.cache_folder else ""
+        count = max(1, min(self._options.max_partitions, len(ranges)))
+        groups = [ranges[number::count] for number in range(count)]
+        return [ShardGroup(group, {} if number else markers, folder) for number, group in enumerate(groups)]
+
+    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        """The rows of one task, shard by shard in the shard's order, then the markers."""
+        if not isinstance(partition, ShardGroup):
+            raise TypeError(f"not a partition of this source: {partition!r}")
+        options = self._options
+        connection = _connection(options.stream, options.endpoint, options.region)
+        cache = ChunkCache(Path(partition.cache_folder)) if partition.cache_folder else None
+        for wanted in partition.ranges:
+            parts = read_range(
+                wanted, cache, connection, SystemClock(), fail_on_data_loss=options.fail_on_data_loss
+            )
+            for records in parts:
+                yield from record_rows(
+                    records, stream=options.stream, shard=wanted.shard, split=options.deaggregate
+                )
+        if partition.markers:
+            yield marker_rows(options.stream, partition.markers)
+
+    def commit(self, end: dict[str, Any]) -> None:
+        """Spark will not ask for what lies before `end` again: the cache may let go of it."""
+        if self._ahead is not None:
+            self._ahead.release(StreamOffset.from_json(end))
+
+    def stop(self) -> None:
+        """Stop reading ahead, and remove the cache."""
+        if self._ahead is not None:
+            self._ahead.close()
+
+
+@lru_cache(maxsize=4)
+def _connection(stream: str, endpoint: str | None, region: str | None) -> StreamConnection:
+    """One connection for all tasks of a worker process: Spark uses the process again, not the reader."""
+    return StreamConnection.open(stream, SystemClock(), endpoint_url=endpoint, region=region)
