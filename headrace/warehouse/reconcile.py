@@ -137,7 +137,7 @@ def _said(cursor: Cursor, source: str | None = None) -> dict[str, Said]:
 
 
 def _outputs(cursor: Cursor) -> list[OutputReport]:
-    """Every output that the job in charge writes: what it holds, and what its type counted since its birth."""
+    """Every output that the job in charge writes: what it holds, and what it should."""
     cursor.execute(
         "SELECT outputs.output, CAST(COALESCE(types.records, 0) - outputs.records_at_birth AS BIGINT) "
         "FROM ledger_outputs AS outputs LEFT JOIN ledger_types AS types "

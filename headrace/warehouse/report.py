@@ -61,7 +61,7 @@ class OutputReport(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """The proof. `frontier`: the instant that every shard has been read up to; None before the first batch."""
+    """The proof; `frontier` is the instant that every shard has been read up to, None before any batch."""
 
     balanced: bool
     sources: list[SourceReport]

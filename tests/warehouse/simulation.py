@@ -57,6 +57,14 @@ class Rec:
         return f"{self.source}#{self.number}".encode()
 
 
+def good(*numbers: int, source: str = "s", partition: int = 0) -> list[Rec]:
+    return [Rec(source, n, partition=partition) for n in numbers]
+
+
+def bad(*numbers: int, source: str = "s", partition: int = 0) -> list[Rec]:
+    return [Rec(source, n, good=False, partition=partition) for n in numbers]
+
+
 def batch_id(number: int, *, query: str = "query", ends: str | None = None) -> BatchId:
     return BatchId("events", query, number, ends or f'{{"shard-0": "{number}"}}')
 

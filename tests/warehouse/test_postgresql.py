@@ -1,16 +1,190 @@
-from tests.warehouse.simulation import Rec, batch_id, fold_of, shard
+import threading
+from dataclasses import replace
+
+import pytest
+
+from headrace.errors import BatchMismatch, FencedOut, WarehouseRefused
+from headrace.warehouse import warehouse as port
+from headrace.warehouse.batch import Committed, Exclusions, FoldedBatch
+from headrace.warehouse.postgresql import PostgresqlWarehouse
+from headrace.warehouse.ranges import RangeSet
+from tests.warehouse.queries import Connect, Sql, ranges, requests, state
+from tests.warehouse.simulation import bad, batch_id, fold_of, good, shard
+
+pytestmark = pytest.mark.stack
 
 
-def test_a_batch_appears_in_every_table(warehouse, sql):
+def test_the_same_batch_twice_changes_nothing(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
-    done = warehouse.commit(
-        batch_id(0), epoch, fold_of([Rec("s", n) for n in range(1, 11)], progress=[shard()])
-    )
-    assert (done.already, done.counted, done.dropped) == (False, 10, 0)
-    assert sql("select requests, bytes, records, late_records from web_traffic_1m") == [(10, 5120, 10, 0)]
-    assert sql("select requests, errors, records from web_paths_5m") == [(10, 0, 10)]
-    assert sql("select visitors, requests, bot_requests from web_visitors_15m") == [(1, 10, 10)]
-    assert sql("select source, fate, first_number, last_number from ledger_ranges") == [
-        ("s", "counted", 1, 10)
-    ]
-    assert warehouse.progress("events") == [shard()]
+    fold = fold_of(good(1, 2, 2, 3) + bad(4), progress=[shard()])
+    warehouse.commit(batch_id(0), epoch, fold)
+    before = state(sql)
+    assert warehouse.commit(batch_id(0), epoch, fold) == Committed(already=True)
+    assert state(sql) == before
+
+
+def test_the_same_batch_with_other_ends_is_refused(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+    epoch = warehouse.take_epoch("events")
+    warehouse.commit(batch_id(0), epoch, fold_of(good(1)))
+    before = state(sql)
+    with pytest.raises(BatchMismatch, match="batch 0"):
+        warehouse.commit(batch_id(0, ends='{"shard-0": "9"}'), epoch, fold_of(good(1, 2)))
+    assert state(sql) == before
+
+
+def test_end_positions_of_any_length_are_told_apart(warehouse: PostgresqlWarehouse) -> None:
+    epoch = warehouse.take_epoch("events")
+    long = "x" * 70_000
+    warehouse.commit(batch_id(0, ends=long + "1"), epoch, fold_of(good(1)))
+    assert warehouse.commit(batch_id(0, ends=long + "1"), epoch, fold_of(good(1))).already
+    with pytest.raises(BatchMismatch):
+        warehouse.commit(batch_id(0, ends=long + "2"), epoch, fold_of(good(1)))
+
+
+def test_a_new_checkpoint_that_reads_everything_again_counts_nothing_twice(
+    warehouse: PostgresqlWarehouse, sql: Sql
+) -> None:
+    epoch = warehouse.take_epoch("events")
+    records = good(1, 2, 3) + bad(4)
+    warehouse.commit(batch_id(0), epoch, fold_of(records))
+    done = warehouse.commit(batch_id(0, query="another"), epoch, fold_of(records + good(5)))
+    assert (done.counted, done.dropped, done.refolds) == (1, 3, 1)
+    assert requests(sql) == 4
+    assert ranges(sql) == [("s", 1, 3), ("s", 5, 5)]
+    assert sql("select duplicates_dropped from ledger_sources") == [(3,)]
+
+
+def test_copies_in_other_partitions_cost_one_more_fold_and_the_good_one_stays(
+    warehouse: PostgresqlWarehouse, sql: Sql
+) -> None:
+    epoch = warehouse.take_epoch("events")
+    told: list[Exclusions] = []
+    fold = fold_of(bad(1, 2) + good(1, 3, partition=1) + good(3, partition=2))
+
+    def remembered(exclusions: Exclusions) -> FoldedBatch:
+        told.append(exclusions)
+        return fold(exclusions)
+
+    done = warehouse.commit(batch_id(0), epoch, remembered)
+    one, three = RangeSet.of((1, 1)), RangeSet.of((3, 3))
+    assert told == [Exclusions(), Exclusions({("s", 0): one, ("s", 2): three})]
+    assert (done.counted, done.rejected, done.dropped) == (2, 1, 2)
+    assert sql("select sequence from rejects") == [(2,)]
+    assert requests(sql) == 2
+
+
+def test_a_fold_that_ignores_what_it_is_told_is_refused(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+    epoch = warehouse.take_epoch("events")
+    fold = fold_of(good(1) + good(1, partition=1))
+    with pytest.raises(WarehouseRefused, match="duplicates"):
+        warehouse.commit(batch_id(0), epoch, lambda _: fold(Exclusions()))
+    assert not sql("select * from batches")
+
+
+def test_a_mended_record_moves_from_rejected_to_counted(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+    epoch = warehouse.take_epoch("events")
+    warehouse.commit(batch_id(0), epoch, fold_of(bad(1, 2, 3)))
+    warehouse.commit(batch_id(1), epoch, fold_of(good(2)))
+    assert ranges(sql) == [("s", 2, 2)]
+    assert ranges(sql, "rejected") == [("s", 1, 1), ("s", 3, 3)]
+    assert sql("select records from ledger_types") == [(1,)]
+    warehouse.commit(batch_id(2), epoch, fold_of(bad(2)))
+    assert ranges(sql) == [("s", 2, 2)]
+    assert ranges(sql, "rejected") == [("s", 1, 1), ("s", 3, 3)]
+
+
+@pytest.mark.parametrize("point", [port.BEFORE_STAGE, port.AFTER_STAGE, port.BEFORE_COMMIT])
+def test_a_crash_before_the_commit_leaves_nothing(connect: Connect, sql: Sql, point: str) -> None:
+    def crash(at: str) -> None:
+        if at == point:
+            raise RuntimeError(point)
+
+    broken, fold = connect(probe=crash), fold_of(good(1, 2) + bad(3), progress=[shard()])
+    epoch = broken.take_epoch("events")
+    before = state(sql)
+    with pytest.raises(RuntimeError, match=point):
+        broken.commit(batch_id(0), epoch, fold)
+    assert state(sql) == before
+    assert connect().commit(batch_id(0), epoch, fold).counted == 2
+    assert requests(sql) == 2
+
+
+def test_a_crash_after_the_commit_is_met_by_the_batch_row(connect: Connect, sql: Sql) -> None:
+    def crash(at: str) -> None:
+        if at == port.AFTER_COMMIT:
+            raise RuntimeError(at)
+
+    broken, fold = connect(probe=crash), fold_of(good(1, 2), progress=[shard()])
+    epoch = broken.take_epoch("events")
+    with pytest.raises(RuntimeError):
+        broken.commit(batch_id(0), epoch, fold)
+    before = state(sql)
+    assert broken.commit(batch_id(0), epoch, fold).already
+    assert state(sql) == before
+    assert requests(sql) == 2
+
+
+def test_the_second_job_fences_the_first(connect: Connect, sql: Sql) -> None:
+    first, second = connect(), connect()
+    old = first.take_epoch("events")
+    first.commit(batch_id(0), old, fold_of(good(1)))
+    new = second.take_epoch("events")
+    with pytest.raises(FencedOut, match=f"epoch {old}"):
+        first.commit(batch_id(1), old, fold_of(good(2)))
+    assert second.commit(batch_id(0, query="second"), new, fold_of(good(1, 2))).counted == 1
+    assert requests(sql) == 2
+
+
+def test_a_job_that_is_fenced_in_mid_commit_writes_nothing(connect: Connect, sql: Sql) -> None:
+    first, second = connect(), connect()
+    epoch = first.take_epoch("events")
+    fold = fold_of(good(1))
+
+    def overtaken(exclusions: Exclusions) -> FoldedBatch:
+        second.take_epoch("events")
+        return fold(exclusions)
+
+    with pytest.raises(FencedOut):
+        first.commit(batch_id(0), epoch, overtaken)
+    assert not sql("select * from batches")
+
+
+def test_two_streams_commit_at_once_and_each_number_counts_once(connect: Connect, sql: Sql) -> None:
+    """Both carry the same numbers; both split before either commits."""
+    barrier, results = threading.Barrier(2), []
+
+    def job(stream: str, warehouse: PostgresqlWarehouse) -> None:
+        epoch = warehouse.take_epoch(stream)
+        fold, calls = fold_of(good(*range(1, 101))), []
+
+        def meeting(exclusions: Exclusions) -> FoldedBatch:
+            calls.append(exclusions)
+            if len(calls) == 1:
+                barrier.wait(timeout=30)
+            return fold(exclusions)
+
+        batch = replace(batch_id(0, query=stream), stream=stream)
+        results.append(warehouse.commit(batch, epoch, meeting))
+
+    threads = [threading.Thread(target=job, args=(name, connect())) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert sorted((r.counted, r.dropped, r.refolds) for r in results) == [(0, 100, 1), (100, 0, 0)]
+    assert requests(sql) == 100
+    assert ranges(sql) == [("s", 1, 100)]
+
+
+def test_readers_do_not_wait_for_a_writer(connect: Connect, sql: Sql) -> None:
+    seen: list[object] = []
+
+    def read(at: str) -> None:
+        if at == port.BEFORE_COMMIT:
+            seen.append(requests(sql))
+
+    warehouse = connect(probe=read)
+    epoch = warehouse.take_epoch("events")
+    warehouse.commit(batch_id(0), epoch, fold_of(good(1)))
+    warehouse.commit(batch_id(1), epoch, fold_of(good(2)))
+    assert seen == [None, 1]

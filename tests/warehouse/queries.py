@@ -1,0 +1,35 @@
+"""Questions that many tests put to the database."""
+
+from collections.abc import Callable, Mapping
+
+from headrace.warehouse.postgresql import PostgresqlWarehouse
+
+Sql = Callable[..., list[tuple[object, ...]]]
+Connect = Callable[..., PostgresqlWarehouse]
+TABLES = (
+    "web_traffic_1m",
+    "web_traffic_1m__parts",
+    "web_paths_5m",
+    "web_visitors_15m",
+    "web_visitors_15m__parts",
+    "ledger_ranges",
+    "ledger_sources",
+    "ledger_types",
+    "rejects",
+    "batches",
+    "shard_progress",
+)
+
+
+def state(sql: Sql) -> Mapping[str, list[tuple[object, ...]]]:
+    return {table: sorted(sql(f"select * from {table}"), key=repr) for table in TABLES}
+
+
+def ranges(sql: Sql, fate: str = "counted") -> list[tuple[object, ...]]:
+    return sql(
+        "select source, first_number, last_number from ledger_ranges where fate = %s order by 1, 2", fate
+    )
+
+
+def requests(sql: Sql) -> object:
+    return sql("select sum(requests) from web_traffic_1m")[0][0]
