@@ -132,7 +132,7 @@ def _not_an_object(raw: bytes, error: msgspec.DecodeError) -> Fault:
 def _check_escapes(text: str, faults: list[Fault]) -> None:
     """Find what only an escape can bring in, and Python's reader takes: U+0000, half a surrogate pair."""
     try:
-        tree = json.loads(text, parse_int=str, parse_float=str)
+        tree = json.loads(text, parse_int=float)
     except ValueError:
         return
     for path, part in texts(tree):
@@ -206,7 +206,7 @@ def _data(raw: Raw | None, name: str, faults: list[Fault]) -> Struct | None:
 
 
 def _record(name: str, values: dict[str, Any], faults: list[Fault]) -> Struct | None:
-    """The record of values that are each good; what its type asks of them together is checked as it is made."""
+    """The record of values that are each good; what its type asks of them together is checked here."""
     try:
         return RECORD_TYPES[name].data(**values)
     except ValueError as error:

@@ -73,7 +73,7 @@ def _outermost(raw: bytes) -> dict[str, Any]:
         nested = depth > 1
     text = b"".join(kept).decode(errors="replace")
     try:
-        tree = json.loads(text if text.endswith("}") else text + "}", parse_int=str, parse_float=str)
+        tree = json.loads(text if text.endswith("}") else text + "}", parse_int=float)
     except ValueError:
         return {}
     return tree if isinstance(tree, dict) else {}

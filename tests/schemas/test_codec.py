@@ -163,7 +163,17 @@ def test_a_text_that_looks_like_the_time_does_not_confuse_the_fast_verdict(parts
 
 
 @pytest.mark.parametrize(
-    "fraction", ["", ".1", ".123456", ".1234567", ".9999999", ".999999999999", ".000000999999999999999999999"]
+    "fraction",
+    [
+        "",
+        ".1",
+        ".123456",
+        ".1234567",
+        ".9999999",
+        ".99999999999",
+        ".999999999999",
+        ".000000999999999999999999999",
+    ],
 )
 @pytest.mark.parametrize("zone", ["Z", "z", "+00:00", "-00:00", "+02:00", "-09:30"])
 @pytest.mark.parametrize("blank", ["", " "])
@@ -180,6 +190,14 @@ def test_digits_below_a_microsecond_are_cut_whatever_the_spelling(
     cut = f"{text[:19]}{fraction[:7]}{zone.upper().replace('Z', '+00:00')}"
     assert event.time == datetime.fromisoformat(cut)
     assert event.time.tzinfo is UTC
+
+
+def test_of_two_times_the_last_counts_to_the_microsecond() -> None:
+    raw = encode("web-7", 1, TIME, RECORD).replace(b'"data"', b'"time":"2015-05-17T23:59:59.9999999Z","data"')
+    event = decode(raw)
+
+    assert isinstance(event, Event)
+    assert event.time == datetime(2015, 5, 17, 23, 59, 59, 999999, tzinfo=UTC)
 
 
 def test_a_time_key_hidden_in_an_escape_is_found() -> None:
