@@ -136,10 +136,10 @@ class Stack:
     def caught_up(self) -> bool:
         """Whether the warehouse holds everything that is on the streams."""
         environ = self.state.read_env()
+        kinesis, name = streams.client(environ), environ["HEADRACE_STREAM"]
         with closing(self._warehouse()) as warehouse:
-            progress = warehouse.progress(environ["HEADRACE_STREAM"])
-        positions = {shard.shard: shard.position for shard in progress}
-        return streams.read_to_the_end(streams.client(environ), environ["HEADRACE_STREAM"], positions)
+            progress = warehouse.progress(streams.identity(kinesis, name))
+        return streams.read_to_the_end(kinesis, name, {shard.shard: shard.position for shard in progress})
 
     def status(self) -> list[Part]:
         """Every part of the stack, running or not, and producers that run."""
@@ -190,7 +190,7 @@ class Stack:
 
 def _healthy(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://{ports.LOOPBACK}:{port}/healthz", timeout=2):
+        with urllib.request.urlopen(f"http://{ports.LOOPBACK}:{port}/healthz", timeout=5):
             return True
     except (urllib.error.URLError, OSError):
         return False

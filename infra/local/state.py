@@ -67,6 +67,11 @@ class State:
         """The stream job's cache of records that it has read ahead."""
         return self.root / "cache"
 
+    @property
+    def spark(self) -> Path:
+        """Spark's own files."""
+        return self.root / "spark"
+
     def make(self) -> None:
         """Create the folders that every command needs."""
         self.run.mkdir(parents=True, exist_ok=True)
@@ -74,8 +79,8 @@ class State:
 
     def wipe(self) -> None:
         """Remove what the stack has written, by name: a folder given by mistake keeps its other contents."""
-        folders = (self.run, self.log, self.emulator, self.postgres, self.spool, self.checkpoint, self.cache)
-        for folder in (*folders, self.root / "postgres.new"):
+        ours = (self.run, self.log, self.emulator, self.postgres, self.root / "postgres.new", self.spool)
+        for folder in (*ours, self.checkpoint, self.cache, self.spark):
             shutil.rmtree(folder, ignore_errors=True)
             if folder.exists():
                 raise LocalStackFailed(f"{folder} could not be removed: remove it, then start again.")

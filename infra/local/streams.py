@@ -37,6 +37,12 @@ def create(kinesis: "KinesisClient", declared: Iterable[Stream]) -> None:
         )
 
 
+def identity(kinesis: "KinesisClient", name: str) -> str:
+    """The name under which the stream job keeps its progress: one made anew is another stream."""
+    summary = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+    return f"{name}@{round(summary['StreamCreationTimestamp'].timestamp() * 1000)}"
+
+
 def read_to_the_end(kinesis: "KinesisClient", name: str, positions: Mapping[str, str]) -> bool:
     """Whether nothing lies beyond the committed positions by shard (sequence number; '' before the first)."""
     shards = [shard["ShardId"] for shard in kinesis.list_shards(StreamName=name)["Shards"]]
