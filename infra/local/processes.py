@@ -17,7 +17,7 @@ from headrace.ops.clock import Clock
 from infra.local.state import State
 
 _POLL_SECONDS = 0.05
-_children: dict[int, subprocess.Popen[bytes]] = {}  # a dead child looks alive until its parent asks after it
+_children: dict[int, subprocess.Popen[bytes]] = {}  # a dead child looks alive until its parent asks for it
 
 
 class Background(NamedTuple):
@@ -60,12 +60,8 @@ def start(
 
 def find(state: State, name: str) -> Background | None:
     """The process of that name if it is running; a pid file left by a dead one counts for nothing."""
-    try:
-        pid, started, port = (state.run / f"{name}.pid").read_text().splitlines()
-    except (FileNotFoundError, ValueError):
-        return None
-    background = Background(name, int(pid), started, int(port))
-    return background if running(background) else None
+    background = _read(state, name)
+    return background if background is not None and running(background) else None
 
 
 def names(state: State) -> list[str]:
@@ -75,10 +71,16 @@ def names(state: State) -> list[str]:
 
 def running(background: Background) -> bool:
     """Whether this very process still runs."""
-    child = _children.get(background.pid)
-    if child is not None and child.poll() is not None:
-        del _children[background.pid]
+    if (child := _children.get(background.pid)) is not None:
+        child.poll()
     return _start_time(background.pid) == background.started
+
+
+def exit_code(state: State, name: str) -> int | None:
+    """How the process ended that this very process started under that name; None when it cannot be known."""
+    background = _read(state, name)
+    child = _children.get(background.pid) if background else None
+    return child.poll() if child is not None else None
 
 
 def stop(
@@ -113,6 +115,14 @@ def last_words(state: State, name: str, lines: int = 5) -> str:
         return f"it left no log in {path}"
     tail = path.read_text(errors="replace").rstrip().splitlines()[-lines:]
     return f"the end of {path}:\n  " + "\n  ".join(tail)
+
+
+def _read(state: State, name: str) -> Background | None:
+    try:
+        pid, started, port = (state.run / f"{name}.pid").read_text().splitlines()
+        return Background(name, int(pid), started, int(port))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _signal(background: Background, number: signal.Signals) -> None:

@@ -1,0 +1,5 @@
+"""`python -m cli` is `headrace`."""
+
+from cli.main import main
+
+main()

@@ -1,0 +1,181 @@
+"""`headrace demo`: one real log the whole way to proven windows."""
+
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import click
+from rich.console import Console, Group
+from rich.text import Text
+
+from cli import demo_progress
+from cli.analyst import connect
+from cli.consoles import console
+from cli.demo_progress import Display, LiveDisplay, PlainDisplay, Progress
+from cli.demo_words import how_to_go_on, lateness
+from cli.exit_codes import FAILED, GOOD
+from cli.place import Place
+from cli.reconcile import draw
+from cli.windows import newest, table
+from headrace.errors import LocalStackFailed, SourceUnreadable, WarehouseUnavailable
+from headrace.schemas.registry import OUTPUTS
+from headrace.warehouse.reconcile import reconcile
+from infra.local import java, postgres, processes
+from infra.local.stack import PRODUCER, Stack
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples/access.log"
+EXAMPLE_SPEED = 1000.0  # lines a second, so that there is something to watch
+WATCHED = OUTPUTS["web_traffic_1m"]
+_POLL = 0.5
+_STALL_SECONDS = 60
+_ARRIVE_SECONDS = 30
+
+
+@click.command(epilog="Example: headrace demo --log /var/log/nginx/access.log.1.gz --rebase now")
+@click.option("--log", type=click.Path(path_type=Path), help="An access log, plain or .gz; else the example.")
+@click.option("--rebase", type=click.Choice(["now"]), help="Shift the log's times so that the newest is now.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="LINES_PER_SECOND",
+    help="Pace the replay; else 1,000 for the example, and as fast as it goes for a log of yours.",
+)
+@click.pass_obj
+def command(place: Place, log: Path | None, rebase: str | None, speed: float | None) -> int:
+    """Replay a log into a fresh local stack, watch the windows fill, and prove the result.
+
+    What a former demo or stack left is removed first. What this one leaves stays, for `headrace query`,
+    `windows` and `reconcile`. Exit code 0 only when every line is accounted for.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    screen = console()
+    display: Display = (LiveDisplay if screen.is_terminal else PlainDisplay)(screen, place.clock)
+    replay = Replay(log or EXAMPLE, rebase, speed if log or speed else EXAMPLE_SPEED)
+    replay.check()
+    java.find(place.environ)
+    with place.state.exclusive():
+        return Demo(place, display, screen, replay).run()
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What is replayed, and how."""
+
+    log: Path
+    rebase: str | None
+    speed: float | None
+
+    def check(self) -> None:
+        """Raises SourceUnreadable when the log cannot be opened, before anything is started."""
+        try:
+            self.log.open("rb").close()
+        except OSError as error:
+            raise SourceUnreadable(f"{self.log}: {error.strerror}: name an access log with --log.") from error
+
+    def command(self) -> list[str]:
+        """The producer, as a person could start it."""
+        options = [f"--rebase={self.rebase}"] if self.rebase else []
+        options += [f"--speed={self.speed:g}"] if self.speed else []
+        return [sys.executable, "-m", "cli", "produce", "file", str(self.log), *options]
+
+
+@dataclass
+class Demo:
+    """One demo, from nothing to the verdict."""
+
+    place: Place
+    display: Display
+    screen: Console
+    replay: Replay
+    stack: Stack = field(init=False)
+    started: float = field(init=False)
+    first_window: float | None = None
+
+    def __post_init__(self) -> None:
+        """The stack tells its steps to the display."""
+        self.stack = self.place.stack(self.display.say)
+        self.started = self.place.clock.monotonic()
+
+    def run(self) -> int:
+        """The exit code. Whatever happens, nothing is left running."""
+        try:
+            self._start()
+            progress = self._watch()
+            self.display.close()
+            good = self._conclude(progress)
+        finally:
+            self.display.close()
+            self.stack.down(now=True)
+        took = self.place.clock.monotonic() - self.started
+        self.screen.print(how_to_go_on(self.place.state.root, took, good=good), soft_wrap=True, markup=False)
+        return GOOD if good else FAILED
+
+    def _start(self) -> None:
+        state = self.place.state
+        if state.run.exists():
+            self.display.say("removing what the former stack left")
+            self.stack.down(now=True)
+        state.wipe()
+        self.stack.start_services()
+        self.stack.start_job()
+        self.stack.wait_for_job()
+        self.display.say(f"producer: replaying {self.replay.log}")
+        processes.start(state, PRODUCER, self.replay.command(), self.stack.child_environ())
+
+    def _watch(self) -> Progress:
+        """Show how the windows fill until all is in, or nothing moves any more."""
+        clock, last, moved = self.place.clock, Progress(), self.place.clock.monotonic()
+        while clock.monotonic() - moved < _STALL_SECONDS:
+            self.stack.check_job()
+            producing = self._producing()
+            try:
+                progress, found = demo_progress.read(self._url(), WATCHED)
+            except WarehouseUnavailable:
+                clock.sleep(_POLL)
+                continue
+            self._note_first_window(progress)
+            self.display.show(progress, found)
+            if progress.complete and not producing:
+                return progress
+            if progress != last or producing:
+                last, moved = progress, clock.monotonic()
+            clock.sleep(_POLL)
+        self.display.say(f"nothing has moved for {_STALL_SECONDS} s")
+        return last
+
+    def _producing(self) -> bool:
+        """Whether the producer runs. Raises LocalStackFailed when it failed."""
+        if processes.find(self.place.state, PRODUCER) is not None:
+            return True
+        if code := processes.exit_code(self.place.state, PRODUCER):
+            words = processes.last_words(self.place.state, PRODUCER)
+            raise LocalStackFailed(f"the producer failed (exit code {code}): {words}")
+        return False
+
+    def _note_first_window(self, progress: Progress) -> None:
+        if self.first_window is None and progress.windows:
+            self.first_window = self.place.clock.monotonic() - self.started
+            self.display.say(f"first window on screen after {self.first_window:.0f} s")
+
+    def _conclude(self, progress: Progress) -> bool:
+        """Print the last windows and the proof; whether every record is accounted for."""
+        with connect(self._url()) as connection:
+            last = [table(newest(connection, output, 8)) for output in OUTPUTS.values()]
+        report = reconcile(self._url(), self.place.clock, wait=_ARRIVE_SECONDS)
+        self.screen.print(Group(*last, Text(lateness(progress)), draw(report)))
+        return report.balanced and bool(report.sources)
+
+    def _url(self) -> str:
+        database = processes.find(self.place.state, postgres.NAME)
+        if database is None:
+            raise LocalStackFailed(
+                "PostgreSQL ended: " + processes.last_words(self.place.state, postgres.NAME)
+            )
+        return postgres.url(self.place.state, database)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
