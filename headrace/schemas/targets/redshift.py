@@ -23,7 +23,7 @@ def create_table(table: Table) -> str:
     if table.dist_key is None:
         lines.append("DISTSTYLE EVEN")
     else:
-        lines.append(f"DISTSTYLE KEY DISTKEY ({quote(table.dist_key)})")
+        lines.append(f"DISTSTYLE KEY\nDISTKEY ({quote(table.dist_key)})")
     if table.sort_key:
         lines.append(f"COMPOUND SORTKEY ({', '.join(quote(name) for name in table.sort_key)})")
     return "\n".join(lines)
