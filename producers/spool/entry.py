@@ -1,0 +1,118 @@
+"""One entry of a spool on disk: a number, a source position and a record, every byte under a checksum.
+
+    sync 4 | checksum of the five fields 4 | number 8 | position length 2 | record length 4 | body checksum 4
+    | position | record
+
+The sync word is random per life, so no record can imitate a header. A damaged header makes one entry
+unreadable: the scan goes on at the next sync word whose header checksum holds. Numbers are consecutive, so
+what is missing between two good entries is known exactly.
+"""
+
+import struct
+from collections.abc import Iterable
+from enum import Enum
+from typing import NamedTuple
+from zlib import crc32
+
+SYNC_BYTES = 4
+_HEADER = struct.Struct("<4sIQHII")
+_FIELDS = struct.Struct("<QHII")
+_CHECKSUM = struct.Struct("<I")
+HEADER_BYTES = _HEADER.size
+LONGEST_POSITION = 2**16 - 1
+
+
+class Entry(NamedTuple):
+    """An entry as it was accepted."""
+
+    number: int
+    position: bytes
+    record: bytes
+
+
+class Damaged(NamedTuple):
+    """What is left of an entry whose checksum failed; number 0 where its header is damaged too."""
+
+    number: int
+    raw: bytes
+
+
+class Stop(Enum):
+    """Why a scan ended."""
+
+    COMPLETE = "the last entry ends where the bytes end"
+    SHORT = "the bytes end within an entry"
+    LOST = "no further header was found"
+
+
+class Scan(NamedTuple):
+    """What a stretch of bytes holds; `end` is the offset of the first byte not consumed."""
+
+    found: list[Entry | Damaged]
+    end: int
+    stop: Stop
+
+
+def encode(sync: bytes, first: int, positions: Iterable[bytes], records: Iterable[bytes]) -> list[bytes]:
+    """Pieces to join: one entry per record, numbered from `first` on."""
+    pieces: list[bytes] = []
+    number = first
+    for position, record in zip(positions, records, strict=True):
+        fields = _FIELDS.pack(number, len(position), len(record), crc32(record, crc32(position)))
+        pieces += (sync, _CHECKSUM.pack(crc32(fields)), fields, position, record)
+        number += 1
+    return pieces
+
+
+def scan(block: bytes, sync: bytes, at: int = 0) -> Scan:
+    """Every entry in `block` from offset `at` on, whole or damaged."""
+    found: list[Entry | Damaged] = []
+    total = len(block)
+    while at + HEADER_BYTES <= total:
+        word, checksum, number, position_length, record_length, body = _HEADER.unpack_from(block, at)
+        start = at + HEADER_BYTES
+        if word != sync or crc32(block[at + 8 : start]) != checksum:
+            following = _next_header(block, sync, at + 1)
+            if following < 0:
+                return Scan(found, at, Stop.LOST)
+            found.append(Damaged(0, block[at:following]))
+            at = following
+            continue
+        middle = start + position_length
+        stop = middle + record_length
+        if stop > total:
+            return Scan(found, at, Stop.SHORT)
+        position, record = block[start:middle], block[middle:stop]
+        if crc32(record, crc32(position)) == body:
+            found.append(Entry(number, position, record))
+        else:
+            found.append(Damaged(number, block[start:stop]))
+        at = stop
+    if at == total:
+        return Scan(found, at, Stop.COMPLETE)
+    return Scan(found, at, Stop.SHORT if _may_be_header(block[at:], sync) else Stop.LOST)
+
+
+def length_at(block: bytes, at: int) -> int:
+    """Bytes of the entry whose good header stands at `at`; the header alone where that is cut."""
+    if at + HEADER_BYTES > len(block):
+        return HEADER_BYTES
+    _, _, _, position_length, record_length, _ = _HEADER.unpack_from(block, at)
+    return int(HEADER_BYTES + position_length + record_length)
+
+
+def number_at(block: bytes, at: int) -> int:
+    """The number in the good header at `at`."""
+    return int(_HEADER.unpack_from(block, at)[2])
+
+
+def _next_header(block: bytes, sync: bytes, at: int) -> int:
+    while (at := block.find(sync, at)) >= 0 and at + HEADER_BYTES <= len(block):
+        if _CHECKSUM.pack(crc32(block[at + 8 : at + HEADER_BYTES])) == block[at + 4 : at + 8]:
+            return at
+        at += 1
+    return -1
+
+
+def _may_be_header(rest: bytes, sync: bytes) -> bool:
+    return rest[:SYNC_BYTES] == sync[: len(rest)]
