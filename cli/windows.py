@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Literal, NamedTuple
 
 import click
@@ -19,6 +20,7 @@ from cli.rows import text
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.registry import OUTPUTS
 
+_WIDEST_KEY = 48  # a path may be long; `headrace query` shows all of it
 _HIDDEN = ("window_end", "updated_at")
 
 
@@ -74,7 +76,7 @@ def table(found: Newest) -> Table:
     for index in shown:
         column = found.columns[index]
         side: Literal["left", "right"] = "left" if column in keys else "right"
-        drawn.add_column(column, justify=side, overflow="ellipsis", no_wrap=True)
+        drawn.add_column(column, justify=side, no_wrap=True)
     drawn.add_column("state")
     for final in (False, True):
         for row, is_final in zip(found.rows, found.final, strict=True):
@@ -86,7 +88,10 @@ def table(found: Newest) -> Table:
 
 
 def _cell(value: object) -> str:
-    return f"{value:,.0f}" if isinstance(value, float) else text(value)
+    if isinstance(value, int | float | Decimal):
+        return f"{value:,.0f}"
+    cell = text(value)
+    return cell if len(cell) <= _WIDEST_KEY else cell[: _WIDEST_KEY - 1] + "…"
 
 
 def _json(found: Sequence[Newest]) -> str:

@@ -31,7 +31,7 @@ def test_the_newest_windows_come_first_open_and_final_apart(headrace: Headrace, 
     assert answer.code == 0
     rows = [line.split() for line in answer.out.splitlines() if "2024-01-01" in line]
     assert [(row[1], row[2], row[4], row[-1]) for row in rows] == [
-        ("10:09:00", "GET", "1234", "open"),
+        ("10:09:00", "GET", "1,234", "open"),
         ("10:01:00", "GET", "9", "final"),
         ("10:01:00", "POST", "1", "final"),
         ("10:00:00", "GET", "5", "final"),
