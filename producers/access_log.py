@@ -5,7 +5,7 @@ r"""The grammar of access-log lines, Common and Combined Log Format, told apart 
     client   = "-" | IPv4 address | IPv6 address ["%" zone] | host name
     ident    = text without blanks                      (read and left out: hardly a server fills it)
     user     = "-" | text without blanks
-    time     = 2DIGIT "/" month "/" 4DIGIT ":" 2DIGIT ":" 2DIGIT ":" 2DIGIT SP ("+" | "-") 4DIGIT
+    time     = 2DIGIT "/" month "/" 4DIGIT ":" 2DIGIT ":" 2DIGIT ":" 2DIGIT SP ("+" | "-") 4DIGIT   (hhmm)
     month    = "Jan" | "Feb" | ... | "Dec"              (English, whatever the locale)
     request  = DQUOTE ["-" | method SP target [SP protocol]] DQUOTE
     method   = RFC 9110 token
@@ -47,13 +47,16 @@ _COMMON = (
     ),
     ("an ident", r" [^ ]++"),
     ("a user", r" ([^ ]++)"),
-    ("a time in brackets", r" \[([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4})\]"),
+    (
+        "a time in brackets",
+        r" \[([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{2}[0-5][0-9])\]",
+    ),
     (
         "a request in quotes",
         rf' "(?:({_METHOD}) ([^ "\\]++)(?: ({_PROTOCOL}))?(?=")|(-?(?=")|{_METHOD} {_QUOTED}))"',
     ),
     ("a status", r" ([0-9]{3}|-)(?= )"),
-    ("a size in bytes", r" ([0-9]{1,19}|-)(?![^ \r])"),
+    ("a size in bytes", r" ([0-9]{1,19}|-)(?![0-9])"),
 )
 _REFERER = rf' "({_QUOTED})"(?= )'
 _USER_AGENT = rf' "({_QUOTED})"'

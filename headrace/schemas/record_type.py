@@ -30,9 +30,9 @@ class RecordType:
     """One version of one kind of record.
 
     `data` is a frozen msgspec Struct with `forbid_unknown_fields`; every text has a `max_length`, which the
-    codec reads as UTF-8 bytes, and every integer has both bounds, within 64 bits. `partition_key` names the field whose value
-    keys the record in Kinesis (None: unkeyed, spread by aggregate). A type that is not `numbered` carries no
-    `sequence` and stands outside the ledger.
+    codec reads as UTF-8 bytes, and every integer has both bounds, within 64 bits. `partition_key` names the
+    field whose value keys the record in Kinesis (None: unkeyed, spread by aggregate). A type that is not
+    `numbered` carries no `sequence` and stands outside the ledger.
 
     Raises:
         TypeError: a field's type is not supported, or a value is not bounded.

@@ -28,7 +28,8 @@ def test_the_ddl_is_what_a_person_would_write() -> None:
     assert parts is not None
 
     assert table_schema(parts) == (
-        "`window_start` TIMESTAMP NOT NULL, `measure` STRING NOT NULL, `part` INT NOT NULL, `n` BIGINT NOT NULL"
+        "`window_start` TIMESTAMP NOT NULL, `measure` STRING NOT NULL, "
+        "`part` INT NOT NULL, `n` BIGINT NOT NULL"
     )
     assert record_schema(RECORD_TYPES["producer_status.v1"]) == (
         "`spooled` BIGINT NOT NULL, `acknowledged` BIGINT NOT NULL, `closed` BOOLEAN NOT NULL"
