@@ -200,7 +200,7 @@ def _sort(
     intake: Intake, place: int, verdicts: list[Event | Rejection], wanted: dict[str, Sequence[str]]
 ) -> None:
     """Put a block's verdicts where they belong."""
-    kinds = [type(verdict) for verdict in verdicts]
+    kinds: list[type] = [type(verdict) for verdict in verdicts]
     for kind in dict.fromkeys(kinds):
         if len(verdicts) == kinds.count(kind):
             at, chosen = np.arange(place, place + len(verdicts)), verdicts

@@ -21,6 +21,7 @@ from stream_jobs.fold.reject_rows import rejects_of
 from stream_jobs.fold.statuses import statuses_of
 from stream_jobs.fold.windows import TypedEvents, fold_output
 
+_MOST_FAULTS = 1000  # of one partition; beyond, our code is broken, and rejecting on would only hide it
 Outputs = Mapping[str, WindowedOutput]
 
 
@@ -115,15 +116,25 @@ def _typed(events: Columns, intake: Intake) -> TypedEvents:
 
 
 def _faults(rows: pa.Table, outputs: Outputs) -> dict[bytes, Exception]:
-    """The records that fail when folded alone, and how; found by halving."""
-    try:
-        _fold(rows, 0, Exclusions(), outputs, decode)
-    except Exception as error:  # noqa: BLE001  recorded: returned, and kept in the reject
-        if len(rows) == 1:
-            return {rows["data"][0].as_py(): error}
-        middle = len(rows) // 2
-        return _faults(rows.slice(0, middle), outputs) | _faults(rows.slice(middle), outputs)
-    return {}
+    """The records that fail when folded alone, and how; found by halving.
+
+    Raises the fault when nothing at all can be folded, or when more records fail than chance explains.
+    """
+    found: dict[bytes, Exception] = {}
+    suspects = [rows]
+    while suspects:
+        part = suspects.pop()
+        try:
+            _fold(part, 0, Exclusions(), outputs, decode)
+        except Exception as error:
+            if len(part) == 0 or len(found) >= _MOST_FAULTS:
+                raise
+            if len(part) == 1:
+                found[part["data"][0].as_py()] = error
+            else:
+                middle = len(part) // 2
+                suspects += [part.slice(0, middle), part.slice(middle)]
+    return found
 
 
 def _payload_rows(rows: pa.Table) -> pa.Table:

@@ -1,0 +1,191 @@
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headrace.kinesis.aggregation import UserRecord, aggregate
+from headrace.schemas import codec
+from headrace.schemas.codec import Stage, encode
+from headrace.schemas.records.web_access import WebAccess
+from headrace.schemas.registry import OUTPUTS
+from headrace.warehouse.batch import Exclusions
+from headrace.warehouse.ranges import RangeSet
+from stream_jobs.fold import intake, partition, windows
+from stream_jobs.fold.partial import Partial
+from stream_jobs.fold.partition import fold_partition
+from tests.stream_jobs.fold.generated import NOON, partitions
+from tests.stream_jobs.fold.model import Arrived, Expected, fold, rows_of
+
+NOTHING = Exclusions()
+
+
+def access(number: int, source: str = "web-1/A", **fields: Any) -> bytes:
+    values = {"client_address": "203.0.113.9", "method": "GET", "path": "/", "status": 200} | fields
+    return encode(source, number, NOON, WebAccess(**values))
+
+
+def at_noon(*raws: bytes) -> list[Arrived]:
+    return [Arrived(raw, NOON) for raw in raws]
+
+
+def check(partial: Partial, expected: Expected) -> None:
+    assert _sets(partial.counted) == {s: n for s, n in expected.counted.items() if n}
+    assert _sets(partial.rejected) == {s: n for s, n in expected.rejected.items() if n}
+    assert partial.dropped == expected.dropped
+    assert partial.types == expected.types
+    assert (
+        0 if partial.rejects is None else sum(partial.rejects["seen"].to_pylist())
+    ) == expected.reject_count
+    for name, output in OUTPUTS.items():
+        keys = ["window_start", "window_end", *(key.name for key in output.keys)]
+        assert _rows(partial.windows, name, keys) == expected.windows.get(name, {})
+        part_keys = ["window_start", *(key.name for key in output.keys), "measure", "part"]
+        parts = _rows(partial.parts, name, part_keys)
+        assert {key: row["n"] for key, row in parts.items()} == expected.parts.get(name, {})
+
+
+def _sets(ranges: Any) -> dict[str, set[int]]:
+    return {s: {n for a, b in found.pairs() for n in range(a, b + 1)} for s, found in ranges.items()}
+
+
+def _rows(tables: Any, name: str, keys: list[str]) -> dict[tuple[Any, ...], Counter[str]]:
+    rows = tables[name].to_pylist() if name in tables else []
+    found = {tuple(row.pop(key) for key in keys): Counter(row) for row in rows}
+    assert len(found) == len(rows)
+    return found
+
+
+@given(partitions)
+def test_a_partition_folds_to_what_plain_python_makes_of_it(records: list[Arrived]) -> None:
+    check(fold_partition(rows_of(records), 0, NOTHING), fold(records))
+
+
+@given(partitions, st.integers(1, 7))
+def test_aggregation_changes_nothing(records: list[Arrived], size: int) -> None:
+    together = [
+        Arrived(aggregate([UserRecord("k", None, r.raw) for r in records[i : i + size]]), NOON)
+        for i in range(0, len(records), size)
+    ]
+    alone = [Arrived(record.raw, NOON) for record in records]
+    check(fold_partition(rows_of(together), 0, NOTHING), fold(alone))
+
+
+@given(partitions)
+@settings(max_examples=25)
+def test_the_size_of_the_blocks_changes_nothing(records: list[Arrived]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intake, "_BLOCK", 2)
+        check(fold_partition(rows_of(records), 0, NOTHING), fold(records))
+
+
+def test_excluded_numbers_are_dropped_and_counted_as_duplicates() -> None:
+    records = at_noon(*(access(number) for number in range(1, 6)), b"no json")
+    everywhere = Exclusions(duplicates={("web-1/A", None): RangeSet.of((1, 2))})
+    here = Exclusions(duplicates={("web-1/A", 7): RangeSet.of((1, 2))})
+    elsewhere = Exclusions(duplicates={("web-1/A", 8): RangeSet.of((1, 2))})
+    for exclusions, counted in ((everywhere, (3, 5)), (here, (3, 5)), (elsewhere, (1, 5))):
+        partial = fold_partition(rows_of(records), 7, exclusions)
+        assert partial.counted == {"web-1/A": RangeSet.of(counted)}
+        assert (
+            sum(partial.windows["web_traffic_1m"]["records"].to_pylist()) == partial.counted["web-1/A"].size
+        )
+        assert partial.dropped.get("web-1/A", 0) == 5 - partial.counted["web-1/A"].size
+
+
+def test_a_bad_copy_of_an_excluded_number_leaves_no_reject() -> None:
+    exclusions = Exclusions(duplicates={("web-1/A", None): RangeSet.of((1, 1))})
+    partial = fold_partition(rows_of(at_noon(access(1).replace(b"200", b'"200"'))), 0, exclusions)
+    assert partial.rejects is None
+    assert partial.dropped == {"web-1/A": 1}
+
+
+def test_a_number_too_scattered_to_keep_is_rejected_whole_and_enters_no_range() -> None:
+    exclusions = Exclusions(too_scattered={"web-1/A": RangeSet.of((2, 2))})
+    raws = [access(1), access(2)]
+    together = aggregate([UserRecord("k", None, raw) for raw in raws])
+    partial = fold_partition(rows_of(at_noon(together)), 0, exclusions)
+    assert partial.counted == {"web-1/A": RangeSet.of((1, 1))}
+    assert partial.rejected == {}
+    assert partial.types == {"web_access.v1": 1}
+    assert partial.rejects is not None
+    (row,) = partial.rejects.to_pylist()
+    assert (row["code"], row["source"], row["sequence"], row["raw"]) == (
+        "too_scattered",
+        "web-1/A",
+        2,
+        raws[1],
+    )
+
+
+def test_a_reject_keeps_the_record_its_reasons_and_its_place() -> None:
+    raw = access(4, status=200).replace(b'"status":200', b'"status":"x"')
+    partial = fold_partition(rows_of(at_noon(access(1), raw, raw)), 0, NOTHING)
+    assert partial.rejects is not None
+    (row,) = partial.rejects.to_pylist()
+    assert row["raw"] == raw
+    assert row["stage"] == Stage.STREAM_JOB
+    assert row["code"] == "wrong_type"
+    assert "$.data.status" in row["errors"]
+    assert (row["source"], row["sequence"]) == ("web-1/A", 4)
+    assert (row["shard"], row["shard_sequence"]) == ("shardId-000000000000", "2")
+    assert partial.dropped == {"web-1/A": 1}
+
+
+def test_garbage_that_comes_again_is_one_row_seen_twice() -> None:
+    partial = fold_partition(rows_of(at_noon(b"garbage", b"garbage")), 0, NOTHING)
+    assert partial.rejects is not None
+    assert partial.rejects["seen"].to_pylist() == [2]
+
+
+def test_sums_are_exact_beyond_64_bits() -> None:
+    largest = 2**53 - 1
+    records = at_noon(*(access(number, bytes=largest) for number in range(1, 2001)))
+    partial = fold_partition(rows_of(records), 0, NOTHING)
+    (row,) = partial.windows["web_traffic_1m"].to_pylist()
+    assert row["bytes"] == 2000 * largest > 2**63
+
+
+def test_a_record_on_which_our_code_fails_becomes_a_reject_and_the_others_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = windows.register_of
+
+    def faulty(text: str) -> tuple[int, int]:
+        if text == "poison":
+            raise ZeroDivisionError("a bug of ours")
+        return real(text)
+
+    monkeypatch.setattr(windows, "_register_of", faulty)
+    poisoned = access(2, client_address="poison")
+    together = aggregate([UserRecord("k", None, raw) for raw in (access(1), poisoned, access(3))])
+    partial = fold_partition(rows_of(at_noon(together, access(4))), 0, NOTHING)
+    assert partial.counted == {"web-1/A": RangeSet.of((1, 1), (3, 4))}
+    assert partial.rejected == {"web-1/A": RangeSet.of((2, 2))}
+    assert partial.rejects is not None
+    (row,) = partial.rejects.to_pylist()
+    assert (row["code"], row["raw"]) == ("job_fault", poisoned)
+    assert "ZeroDivisionError" in row["errors"]
+
+
+def test_a_record_on_which_the_codec_fails_becomes_a_reject_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(raw: bytes) -> Any:
+        if b"poison" in raw:
+            raise ZeroDivisionError("a bug of ours")
+        return codec.decode(raw)
+
+    monkeypatch.setattr(partition, "decode", faulty)
+    partial = fold_partition(rows_of(at_noon(access(1), b"poison", access(3))), 0, NOTHING)
+    assert partial.counted == {"web-1/A": RangeSet.of((1, 1), (3, 3))}
+    assert partial.rejects is not None
+    assert partial.rejects["raw"].to_pylist() == [b"poison"]
+
+
+def test_a_bug_that_no_single_record_explains_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(*_: Any) -> Any:
+        raise ZeroDivisionError("always")
+
+    monkeypatch.setattr(partition, "settle", faulty)
+    with pytest.raises(ZeroDivisionError):
+        fold_partition(rows_of([]), 0, NOTHING)
