@@ -110,6 +110,7 @@ def test_a_changed_message_is_read_as_protobuf_reads_it_or_not_at_all(
         (b"\x0a\x01k\x1a\x02\x08\x00", "a record without data"),
         (b"\x0a\x01k\x1a\x05\x08\x00\x1a\x09x", "data longer than its record"),
         (b"\x0a\x01k\x1a\x09\x08\x00\x1a\x01x", "a record longer than the message"),
+        (b"\x0a\x01k\x1a\x09\x08\x00\x1a\x05x", "a record and its data longer than the message"),
         (b"\x0a\x01k\x1a\x05\x08\x00\x1a\x01x\x0b", "a wire type that proto2 gave up"),
         (b"\x0a\x01k\x1a\x05\x08\x00\x1a\x01x\x00", "field number zero"),
         (b"\x0a\x01k\x1a" + b"\xff" * 10 + b"\x01", "a varint of more than ten bytes"),
