@@ -4,7 +4,7 @@
         kinesis.create_stream("events", shards=4)
         kinesis.faults.script("PutRecords", Reset(after=True))
 
-As a process: python -m tests.doubles.kinesis --port 4567 --stream events --shards 4
+As a process: python -m tests.doubles.kinesis --port 4567 --stream events --shards 4 --fast
 """
 
 import argparse
@@ -249,10 +249,14 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--stream")
     parser.add_argument("--shards", type=int, default=4)
+    parser.add_argument("--fast", action="store_true", help="keep answers encoded: serve 200 MB/s")
+    parser.add_argument("--throttle", action="store_true", help="keep to the limits of a shard")
     arguments = parser.parse_args()
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     with KinesisDouble(port=arguments.port) as double:
+        double.api.keep_encoded = arguments.fast
+        double.api.throttle_reads = double.api.throttle_writes = arguments.throttle
         if arguments.stream:
             double.create_stream(arguments.stream, shards=arguments.shards)
         print(double.url, flush=True)  # noqa: T201  the one thing that its starter needs to know
