@@ -5,7 +5,22 @@ Source of the KPL's names: Amazon Kinesis Producer Library, "Monitoring the KPL 
 
 from prometheus_client import Counter, Gauge, Histogram
 
-__all__ = ["BATCHES", "BATCH_SECONDS", "JOB_RECORDS", "SHARD_BEHIND_SECONDS", "SHARD_FRONTIER"]
+__all__ = [
+    "BATCHES",
+    "BATCH_SECONDS",
+    "JOB_RECORDS",
+    "KINESIS_RECORDS_PUT",
+    "PUT_ERRORS",
+    "REQUEST_SECONDS",
+    "SHARD_BEHIND_SECONDS",
+    "SHARD_FRONTIER",
+    "SPOOL_BYTES",
+    "SPOOL_FULL",
+    "USER_RECORDS_DATA_PUT",
+    "USER_RECORDS_PENDING",
+    "USER_RECORDS_PUT",
+    "USER_RECORDS_RECEIVED",
+]
 
 BATCH_SECONDS = Histogram(
     "headrace_batch_seconds",
@@ -30,3 +45,31 @@ SHARD_FRONTIER = Gauge(
     "Every record of the shard that arrived before it is in the warehouse; seconds since 1970",
     ["shard"],
 )
+
+USER_RECORDS_RECEIVED = Counter(
+    "headrace_user_records_received",
+    "Lines that a producer has numbered, by their fate (record, reject)",
+    ["fate"],
+)
+
+USER_RECORDS_PENDING = Gauge(
+    "headrace_user_records_pending", "Records in the spool that Kinesis has not acknowledged"
+)
+
+USER_RECORDS_PUT = Counter("headrace_user_records_put", "Records that Kinesis has acknowledged")
+
+USER_RECORDS_DATA_PUT = Counter(
+    "headrace_user_records_data_put_bytes", "Bytes of aggregates that Kinesis has acknowledged"
+)
+
+KINESIS_RECORDS_PUT = Counter(
+    "headrace_kinesis_records_put", "Kinesis records (mostly aggregates) that were acknowledged"
+)
+
+PUT_ERRORS = Counter("headrace_errors_by_code", "Failed entries and requests of PutRecords", ["code"])
+
+REQUEST_SECONDS = Histogram("headrace_request_seconds", "Seconds that a PutRecords request took")
+
+SPOOL_BYTES = Gauge("headrace_spool_bytes", "Bytes that the spool takes on disk")
+
+SPOOL_FULL = Gauge("headrace_spool_full", "1 while the source is paused because the spool has no room")
