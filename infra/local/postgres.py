@@ -23,6 +23,7 @@ NAME = "postgres"
 PORT = 54320
 OWNER = DATABASE = "headrace"
 _READY_SECONDS = 60
+_MAY_SET_SECURE_BITS = 1 << 8  # CAP_SETPCAP
 _SETTINGS = {
     "listen_addresses": ports.LOOPBACK,
     "unix_socket_directories": "",
@@ -123,7 +124,21 @@ def _unprivileged(command: list[str]) -> list[str]:
         return command
     user = _nobody()
     drop = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--no-new-privs"]
-    return [*drop, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--", *command]
+    return [*drop, *_passage(), "--", *command]
+
+
+def _passage() -> list[str]:
+    """The options of setpriv that keep the privilege; containers often grant only the wider one of the two.
+
+    The secure bit makes it count for access(2) as well, by which PostgreSQL looks for its programs.
+    """
+    status = Path("/proc/self/status").read_text()
+    held = int(status.partition("CapEff:")[2].split()[0], 16)
+    for bit, capability in ((2, "dac_read_search"), (1, "dac_override")):
+        if held & 1 << bit and held & _MAY_SET_SECURE_BITS:
+            keep = [f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}"]
+            return [*keep, "--securebits=+no_setuid_fixup"]
+    return []
 
 
 def _nobody() -> int:

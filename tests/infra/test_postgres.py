@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -104,3 +105,17 @@ def test_a_broken_cluster_is_said_with_the_end_of_the_log(state: State, clock: S
     with pytest.raises(LocalStackFailed, match="version"):
         postgres.start(state, os.environ, clock, preferred=0)
     assert not list(state.run.iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has folders that it closes to the server's account")
+def test_programs_in_a_folder_that_is_closed_to_others_can_be_run(
+    state: State, clock: SystemClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    package = postgres._programs().parents[1]
+    shutil.copytree(package, closed / package.name, ignore=shutil.ignore_patterns("pginstall"))
+    shutil.copytree(package.parent / f"{package.name}.libs", closed / f"{package.name}.libs")
+    programs = closed / postgres._programs().relative_to(package.parent)
+    monkeypatch.setattr(postgres, "_programs", lambda: programs)
+    assert postgres.start(state, os.environ, clock, preferred=0)
