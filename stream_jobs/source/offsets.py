@@ -101,6 +101,14 @@ def initial_offset(stream: str) -> StreamOffset:
     return StreamOffset(stream=stream)
 
 
+def begin_after(offset: StreamOffset) -> StreamOffset:
+    """The same positions as the origins of a new query."""
+    shards = {
+        name: msgspec.structs.replace(shard, origin=shard.position) for name, shard in offset.shards.items()
+    }
+    return msgspec.structs.replace(offset, shards=shards)
+
+
 def range_of(shard: str, start: StreamOffset, end: StreamOffset) -> ShardRange:
     """The part of `shard` that lies between two offsets."""
     target = end.shards[shard]

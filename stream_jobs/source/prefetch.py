@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from headrace.errors import HaltError, HeadraceError, KinesisRefused, RetryError
+from headrace.errors import HeadraceError, KinesisRefused, RetryError
 from headrace.ops.clock import Clock
 from stream_jobs.source.admission import Limits, admit
 from stream_jobs.source.cache import ChunkCache
@@ -169,6 +169,8 @@ class Prefetcher:
                 self._serve(feed)
             except RetryError as error:
                 self._put_off(feed, str(error))
+            except KinesisRefused as error:
+                self._refused(feed, error)
             except BaseException as error:  # noqa: BLE001  raised again by `advance`, where Spark sees it
                 self._fail(error)
             self._report(self.state())
@@ -242,18 +244,24 @@ class Prefetcher:
         self._changed.notify_all()
 
     def _fail(self, error: BaseException) -> None:
-        if isinstance(error, KinesisRefused):
-            error = self._explained(error)
         with self._changed:
             self._failure = self._failure or error
             self._changed.notify_all()
 
-    def _explained(self, error: KinesisRefused) -> HeadraceError:
-        """A refusal in the middle of a stream may mean that the stream is another one by now."""
+    def _refused(self, feed: Feed, error: KinesisRefused) -> None:
+        """A refusal in the middle of a stream: the stream may be another one by now, or the shard gone."""
         try:
-            check_identity(self.offset, self._connection.describe())
-        except HaltError as cause:
-            return cause
-        except RetryError:
-            pass
-        return error
+            stream = self._connection.describe()
+            check_identity(self.offset, stream)
+            if any(listed.shard == feed.shard for listed in stream.shards):
+                raise error
+            forget_expired(self._fetched_offset(), stream, fail_on_data_loss=self._fail_on_data_loss)
+            with self._changed:
+                feed.drained = True
+                self._stream = stream
+                self._follow(adopt(self._fetched_offset(), stream))
+                self._release(feed, 0.0)
+        except RetryError as away:
+            self._put_off(feed, str(away))
+        except HeadraceError as cause:
+            self._fail(cause)

@@ -9,7 +9,7 @@ from headrace.errors import RetryError, SettingsError
 from headrace.ops.clock import Clock
 from stream_jobs.source.cache import ChunkCache
 from stream_jobs.source.connection import StreamConnection
-from stream_jobs.source.offsets import TRIM_HORIZON, StreamOffset
+from stream_jobs.source.offsets import TRIM_HORIZON, StreamOffset, begin_after
 from stream_jobs.source.options import LATEST, SourceOptions
 from stream_jobs.source.prefetch import Pace, Prefetcher, ReaderState
 from stream_jobs.source.shards import Stream, from_latest
@@ -112,7 +112,7 @@ class ReadAhead:
         if start == LATEST:
             return from_latest(stream, connection.now_ms())
         try:
-            return StreamOffset.from_json(msgspec.json.decode(start))
+            return begin_after(StreamOffset.from_json(msgspec.json.decode(start)))
         except msgspec.DecodeError as error:
             raise SettingsError(
                 f"kinesis.startingPosition is TRIM_HORIZON, LATEST or an offset as JSON, not {start!r}"
