@@ -9,14 +9,24 @@ times without a zone (rejected) or with an offset (converted to UTC), nesting wi
 without limit (1 MiB at most). Of a key that comes twice the last value counts, as in all of Python's readers.
 """
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Union
 
 import msgspec
 from msgspec import Struct
 
-from headrace.schemas.event import TIME_BEFORE, TIME_FROM, Event, format_sequence, is_sequence, is_source
+from headrace.schemas.event import (
+    FIRST_SEQUENCE,
+    LAST_SEQUENCE,
+    TIME_BEFORE,
+    TIME_FROM,
+    Event,
+    format_sequence,
+    is_source,
+)
 from headrace.schemas.examination import examine
 from headrace.schemas.reading import MAX_RECORD_BYTES
 from headrace.schemas.record_type import RecordType
@@ -41,7 +51,7 @@ __all__ = [
 _decode: Callable[[bytes], Event] = msgspec.json.Decoder(Union[tuple(EVENT_CLASSES.values())]).decode  # noqa: UP007  of a tuple
 _encode = msgspec.json.Encoder().encode
 
-_BACKSLASH, _DELETE = 0x5C, 0x7F
+_QUOTE, _BACKSLASH, _DELETE = b'"\\\x7f'
 
 _CLASS_OF_DATA = {RECORD_TYPES[name].data: event_class for name, event_class in EVENT_CLASSES.items()}
 
@@ -53,6 +63,16 @@ def _flat_texts(record_type: RecordType) -> tuple[tuple[str, int], ...] | None:
     return tuple((field.name, field.max_bytes or 0) for field in record_type.fields if field.kind == "text")
 
 
+def _patterned(record_type: RecordType) -> tuple[tuple[str, Callable[[str], object]], ...]:
+    """(name, match) of every text with a pattern; each distinct value is matched once."""
+    return tuple(
+        (field.name, lru_cache(maxsize=4096)(re.compile(field.pattern).search))
+        for field in record_type.fields
+        if field.pattern is not None and field.max_bytes is not None
+    )
+
+
+_PATTERNED = {EVENT_CLASSES[name]: _patterned(record_type) for name, record_type in RECORD_TYPES.items()}
 _TEXTS = {EVENT_CLASSES[name]: _flat_texts(record_type) for name, record_type in RECORD_TYPES.items()}
 
 
@@ -141,19 +161,29 @@ def _is_proven(raw: bytes, event: Event) -> bool:
     if (not raw.isascii() or _BACKSLASH in raw or _DELETE in raw) and not _is_unambiguous(raw, event):
         return False
     sequence, time = event.sequence, event.time
-    return (
-        time.tzinfo is UTC
-        and TIME_FROM <= time < TIME_BEFORE
-        and (sequence is None or is_sequence(sequence))
-        and (event.datacontenttype is None or event.datacontenttype == "application/json")
-        and _has_microseconds_at_most(raw)
-    )
+    if (
+        time.tzinfo is not UTC
+        or not TIME_FROM <= time < TIME_BEFORE
+        or not (sequence is None or (sequence.isdigit() and FIRST_SEQUENCE <= sequence <= LAST_SEQUENCE))
+        or not (event.datacontenttype is None or event.datacontenttype == "application/json")
+    ):
+        return False
+    for name, match in _PATTERNED[type(event)]:
+        text = getattr(event.data, name)
+        if text is not None and not match(text):
+            return False
+    key = raw.find(b'"time"')
+    if raw.find(b'"time"', key + 6) >= 0:  # which of the two was decoded?
+        return False
+    return _has_microseconds_at_most(raw, key)
 
 
 def _is_unambiguous(raw: bytes, event: Event) -> bool:
     r"""For bytes with escapes or beyond ASCII: no \u (so no U+0000, no hidden key), and texts that fit."""
     limits = _TEXTS[type(event)]
     if limits is None or b"\\u" in raw or not is_source(event.source):
+        return False
+    if event.sequence is not None and not event.sequence.isascii():
         return False
     for name, limit in limits:
         text = getattr(event.data, name)
@@ -162,15 +192,12 @@ def _is_unambiguous(raw: bytes, event: Event) -> bool:
     return True
 
 
-def _has_microseconds_at_most(raw: bytes) -> bool:
-    """Whether the time's text, found without doubt, is too short for a seventh digit of a second's fraction.
+def _has_microseconds_at_most(raw: bytes, key: int) -> bool:
+    """Whether the time's text is too short for a seventh digit of a second's fraction.
 
     `2015-05-17T10:05:03.123456Z` has 27 characters, and 32 with an offset such as `+00:00` in place of `Z`.
     """
-    key = raw.find(b'"time"')
-    if raw.find(b'"time"', key + 6) >= 0:
-        return False
-    start = raw.find(b'"', key + 6) + 1
-    return raw.find(b'"', start, start + 28) >= 0 or (
-        raw[start + 32 : start + 33] == b'"' and raw[start + 26 : start + 27] in b"+-"
-    )
+    start = key + 8 if raw[key + 7] == _QUOTE else raw.find(b'"', key + 6) + 1
+    if raw.find(b'"', start, start + 28) >= 0:
+        return True
+    return raw[start + 32 : start + 33] == b'"' and raw[start + 26 : start + 27] in b"+-"

@@ -197,7 +197,7 @@ def _data(raw: Raw | None, name: str, faults: list[Fault]) -> Struct | None:
         part, path = members.pop(member.name, None), f"$.data.{member.name}"
         if part is not None:
             values[member.name] = _read(part, member.decoder, path, faults)
-            _check_bytes(values[member.name], field, path, faults)
+            _check_text(values[member.name], field, path, faults)
         elif member.required:
             faults.append(Fault(RejectCode.MISSING_FIELD, path, f"{name} requires it"))
     message = f"{name} has no such field"
@@ -214,15 +214,18 @@ def _record(name: str, values: dict[str, Any], faults: list[Fault]) -> Struct | 
         return None
 
 
-def _check_bytes(value: Any, field: Field, path: str, faults: list[Fault]) -> None:  # noqa: ANN401  any field's
-    """Hold every text to its limit in UTF-8 bytes; msgspec counts characters."""
-    if field.kind == "text" and value is not None and len(value.encode()) > (field.max_bytes or 0):
-        message = f"{len(value.encode())} bytes, and at most {field.max_bytes} are taken"
-        faults.append(Fault(RejectCode.TOO_LONG, path, message))
+def _check_text(value: Any, field: Field, path: str, faults: list[Fault]) -> None:  # noqa: ANN401  any field's
+    """Hold every text to its pattern, and to its limit in UTF-8 bytes; msgspec counts characters."""
+    if field.kind == "text" and value is not None:
+        if len(value.encode()) > (field.max_bytes or 0):
+            message = f"{len(value.encode())} bytes, and at most {field.max_bytes} are taken"
+            faults.append(Fault(RejectCode.TOO_LONG, path, message))
+        if field.pattern is not None and not re.search(field.pattern, value):
+            faults.append(Fault(RejectCode.BAD_VALUE, path, f"it does not match {field.pattern}"))
     if field.kind == "list" and value is not None:
         for index, item in enumerate(value):
             for part in field.items:
-                _check_bytes(getattr(item, part.name), part, f"{path}[{index}].{part.name}", faults)
+                _check_text(getattr(item, part.name), part, f"{path}[{index}].{part.name}", faults)
 
 
 def _read(

@@ -19,6 +19,7 @@ class Field:
     required: bool
     description: str
     max_bytes: int | None = None  # texts and bytes
+    pattern: str | None = None  # texts
     minimum: int | None = None  # integers
     maximum: int | None = None
     items: tuple["Field", ...] = ()  # lists of flat objects
@@ -30,9 +31,11 @@ class RecordType:
     """One version of one kind of record.
 
     `data` is a frozen msgspec Struct with `forbid_unknown_fields`; every text has a `max_length`, which the
-    codec reads as UTF-8 bytes, and every integer has both bounds, within 64 bits. `partition_key` names the
-    field whose value keys the record in Kinesis (None: unkeyed, spread by aggregate). A type that is not
-    `numbered` carries no `sequence` and stands outside the ledger.
+    codec reads as UTF-8 bytes, and every integer has both bounds, within 64 bits. A `pattern` in a Meta's
+    `extra` is matched by the codec, once per distinct value; msgspec's own is matched for each record.
+
+    `partition_key` names the field whose value keys the record in Kinesis (None: unkeyed, spread by aggregate).
+    A type that is not `numbered` carries no `sequence` and stands outside the ledger.
 
     Raises:
         TypeError: a field's type is not supported, or a value is not bounded.
@@ -76,26 +79,35 @@ def _fields_of(struct: type[Struct]) -> tuple[Field, ...]:
 
 
 def _field(entry: inspect.Field, *, where: str) -> Field:
-    described, description, nullable = _unwrap(entry.type, where=where)
+    described, extra, nullable = _unwrap(entry.type, where=where)
     kind, bounds = _kind(described, where=where)
     if kind == "float" and nullable:
         raise TypeError(f"{where}: a float may not be null, because NaN is written as null")
-    return Field(entry.encode_name, kind, nullable, entry.required, description, **bounds)
+    return Field(
+        name=entry.encode_name,
+        kind=kind,
+        nullable=nullable,
+        required=entry.required,
+        description=extra.get("description", ""),
+        pattern=extra.get("pattern"),
+        **bounds,
+    )
 
 
-def _unwrap(described: inspect.Type, *, where: str) -> tuple[inspect.Type, str, bool]:
-    """The type without `| None` and metadata, its description, and whether it may be null."""
-    description, nullable = "", False
+def _unwrap(described: inspect.Type, *, where: str) -> tuple[inspect.Type, dict[str, Any], bool]:
+    """The type without `| None` and metadata, what the metadata add, and whether it may be null."""
+    extra: dict[str, Any] = {}
+    nullable = False
     while isinstance(described, inspect.Metadata | inspect.UnionType):
         if isinstance(described, inspect.Metadata):
-            description = (described.extra_json_schema or {}).get("description", description)
+            extra = {**(described.extra_json_schema or {}), **(described.extra or {}), **extra}
             described = described.type
             continue
         members = [member for member in described.types if not isinstance(member, inspect.NoneType)]
         if len(members) != 1:
             raise TypeError(f"{where}: a union of more than one type has no column to go to")
         described, nullable = members[0], True
-    return described, description, nullable
+    return described, extra, nullable
 
 
 def _kind(described: inspect.Type, *, where: str) -> tuple[Kind, dict[str, Any]]:
@@ -111,5 +123,8 @@ def _kind(described: inspect.Type, *, where: str) -> tuple[Kind, dict[str, Any]]
         case inspect.BytesType(max_length=int(limit)):
             return "bytes", {"max_bytes": limit}
         case inspect.ListType(item_type=inspect.StructType() as item, max_length=int(limit)):
-            return "list", {"items": _fields_of(item.cls), "max_items": limit}
+            items = _fields_of(item.cls)
+            if any(part.pattern for part in items):
+                raise TypeError(f"{where}: in a list, a pattern is msgspec's own")
+            return "list", {"items": items, "max_items": limit}
     raise TypeError(f"{where}: {type(described).__name__} is not supported, or not bounded")

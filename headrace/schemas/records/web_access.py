@@ -6,8 +6,13 @@ from msgspec import Meta, Struct
 
 from headrace.schemas.record_type import RecordType
 
-METHOD = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?!\n)$"
+METHOD_PATTERN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?!\n)$"
 """An RFC 9110 token; Python's `$` alone would let a line end through."""
+
+Method = Annotated[
+    str,
+    Meta(max_length=255, extra={"pattern": METHOD_PATTERN}, extra_json_schema={"pattern": METHOD_PATTERN}),
+]
 
 Short = Annotated[str, Meta(max_length=255)]
 Long = Annotated[str, Meta(max_length=32_768)]
@@ -21,7 +26,7 @@ class WebAccess(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fiel
     ]
     user: Annotated[Short | None, Meta(description="the authenticated user")] = None
     method: Annotated[
-        Annotated[str, Meta(max_length=255, pattern=METHOD)] | None,
+        Method | None,
         Meta(description="the request's method, a token; null when no request was read"),
     ]
     path: Annotated[Long | None, Meta(description="the request's target up to the first '?'")]
