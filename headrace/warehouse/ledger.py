@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from headrace.errors import WarehouseRefused
 from headrace.warehouse.batch import Exclusions, FoldedBatch
 from headrace.warehouse.ranges import RangeSet
 from headrace.warehouse.system_tables import Fate
@@ -68,10 +69,15 @@ def exclusions(ledger: Ledger, batch: FoldedBatch, *, max_ranges: int = MAX_RANG
     - A source that would exceed `max_ranges` may only extend or join the ranges it has: each further good
       number is rejected as `too_scattered`. It goes to `rejects` whole and into no range, so reconcile
       shows it as missing, not as accounted for, until the source's gaps close and it is replayed.
+
+    Raises `WarehouseRefused` when one number of one place is both good and bad: leaving out the bad copy
+    would lose the good one.
     """
     duplicates: dict[tuple[str, int | None], RangeSet] = {}
     too_scattered: dict[str, RangeSet] = {}
     for source, (good, bad) in _arrivals(batch).items():
+        if both := [p for p in good.keys() & bad.keys() if good[p] & bad[p]]:
+            raise WarehouseRefused(f"numbers of {source} in partitions {both} are both counted and rejected")
         known = ledger.get(source, _UNKNOWN)
         arrived = RangeSet.union_of((*good.values(), *bad.values()))
         if again := arrived & known.counted:
@@ -83,6 +89,17 @@ def exclusions(ledger: Ledger, batch: FoldedBatch, *, max_ranges: int = MAX_RANG
         if scattered := _scattered(known, new, max_ranges):
             too_scattered[source] = scattered
     return Exclusions(duplicates, too_scattered)
+
+
+def check_refold(first: FoldedBatch, told: Exclusions, second: FoldedBatch) -> None:
+    """Raise `WarehouseRefused` unless the second fold left out what it was told to, and nothing else."""
+    now = _arrivals(second)
+    for source, (good, bad) in _arrivals(first).items():
+        left_out = told.duplicates.get((source, None), NOTHING) | told.too_scattered.get(source, NOTHING)
+        expected = RangeSet.union_of((*good.values(), *bad.values())) - left_out
+        found = [ranges for fate in now.get(source, ()) for ranges in fate.values()]
+        if RangeSet.union_of(found) != expected or sum(ranges.size for ranges in found) != expected.size:
+            raise WarehouseRefused(f"the second fold did not leave out of {source} what it was told to")
 
 
 def settled(ledger: Ledger, batch: FoldedBatch, *, max_ranges: int = MAX_RANGES) -> dict[str, SourceLedger]:

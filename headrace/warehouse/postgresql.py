@@ -4,16 +4,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from headrace.errors import BatchMismatch, FencedOut, LedgerMoved, WarehouseRefused
+from headrace.errors import BatchMismatch, FencedOut, LedgerMoved
 from headrace.ops.clock import Clock
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.tables import MAX_TEXT_BYTES
 from headrace.warehouse import batch_writer, births, preparation
 from headrace.warehouse.batch import BatchId, Committed, Exclusions, Fold, FoldedBatch, ShardProgress
-from headrace.warehouse.ledger import Ledger, exclusions, settled, sources
+from headrace.warehouse.ledger import Ledger, check_refold, exclusions, settled, sources
 from headrace.warehouse.ledger_store import LedgerStore, read_version, write_changes
-from headrace.warehouse.session import Cursor, Session
-from headrace.warehouse.warehouse import (
+from headrace.warehouse.probe import (
     AFTER_COMMIT,
     AFTER_STAGE,
     BEFORE_COMMIT,
@@ -21,6 +20,7 @@ from headrace.warehouse.warehouse import (
     Probe,
     no_probe,
 )
+from headrace.warehouse.session import Cursor, Session
 
 LOCK_WRITERS = "LOCK TABLE writer_lock"
 """First in every writing transaction: Redshift takes its snapshot at the first statement."""
@@ -72,8 +72,7 @@ class PostgresqlWarehouse:
             wanted = exclusions(ledger, arrived)
             if wanted != left_out:
                 folded, left_out, refolds = fold(wanted), wanted, refolds + 1
-                if exclusions(ledger, folded):
-                    raise WarehouseRefused("the fold did not leave out the duplicates that it was told of")
+                check_refold(arrived, wanted, folded)
             try:
                 return replace(self._write(batch, epoch, folded, version, ledger), refolds=refolds)
             except LedgerMoved:

@@ -1,5 +1,6 @@
 """Everything that must exist before the first batch: tables, views, the analysts' role."""
 
+import hashlib
 from collections.abc import Sequence
 
 from psycopg import errors, sql
@@ -11,7 +12,7 @@ from headrace.schemas.tables import Table
 from headrace.warehouse.dialects import postgresql as dialect
 from headrace.warehouse.session import Cursor
 from headrace.warehouse.system_tables import SYSTEM_TABLES
-from headrace.warehouse.views import create_views, readable_by_analysts
+from headrace.warehouse.views import readable_by_analysts, views
 
 ANALYST = "headrace_analyst"
 
@@ -26,8 +27,8 @@ def prepare(cursor: Cursor, outputs: Sequence[WindowedOutput]) -> None:
     cursor.execute(
         "INSERT INTO ledger_version (version) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM ledger_version)"
     )
-    for view in create_views(outputs):
-        cursor.execute(view.encode())
+    for name, text in views(outputs).items():
+        _create_view(cursor, name, text)
     if _make_role(cursor):
         _grant(cursor, readable_by_analysts(outputs))
 
@@ -52,6 +53,15 @@ def _check_columns(cursor: Cursor, table: Table) -> None:
             f"table {table.name} has the columns {found}, this version declares {expected}: "
             "migrate it, or give the changed output a new name"
         )
+
+
+def _create_view(cursor: Cursor, name: str, text: str) -> None:
+    """Create or replace a view whose text is new: replacing one would wait for every query that reads it."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    cursor.execute("SELECT obj_description(to_regclass(%s), 'pg_class')", [name])
+    if cursor.fetchone() != (digest,):
+        cursor.execute(text.encode())
+        cursor.execute(sql.SQL("COMMENT ON VIEW {} IS {}").format(sql.Identifier(name), sql.Literal(digest)))
 
 
 def _make_role(cursor: Cursor) -> bool:

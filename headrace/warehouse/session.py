@@ -95,6 +95,8 @@ class Session:
                     connect_timeout=10,
                     tcp_user_timeout=30_000,
                     keepalives_idle=30,
+                    keepalives_interval=10,
+                    keepalives_count=3,
                     application_name="headrace",
                 )
             except psycopg.ProgrammingError as error:

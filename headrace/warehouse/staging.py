@@ -55,7 +55,7 @@ def conform(table: Table, rows: pa.Table, constants: Mapping[str, object] | None
             else pa.repeat(pa.scalar(constants[field.name], field.type), rows.num_rows)
             for field in schema
         ]
-    except pa.ArrowInvalid as error:
+    except pa.ArrowException as error:
         raise WarehouseRefused(f"rows for {table.name}: {error}") from error
     return pa.table(columns, schema=schema)
 

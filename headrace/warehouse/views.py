@@ -71,9 +71,14 @@ def final_name(output: WindowedOutput) -> str:
     return f"{output.name}_final"
 
 
-def create_views(outputs: Iterable[WindowedOutput]) -> list[str]:
-    """Every view, in an order in which they can be created."""
-    return [FRONTIER, REJECTS_PER_MINUTE, LEDGER, *(final_view(output) for output in outputs)]
+def views(outputs: Iterable[WindowedOutput]) -> dict[str, str]:
+    """Every view's text by name, in an order in which they can be created."""
+    return {
+        "frontier": FRONTIER,
+        "rejects_per_minute": REJECTS_PER_MINUTE,
+        "ledger": LEDGER,
+        **{final_name(output): final_view(output) for output in outputs},
+    }
 
 
 def readable_by_analysts(outputs: Iterable[WindowedOutput]) -> list[str]:

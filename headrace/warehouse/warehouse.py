@@ -1,6 +1,6 @@
 """The port: what the stream job may ask of a warehouse, whichever engine it is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -8,18 +8,9 @@ from headrace.errors import SettingsError
 from headrace.ops.clock import Clock
 from headrace.schemas.outputs import WindowedOutput
 from headrace.warehouse.batch import BatchId, Committed, Fold, ShardProgress
+from headrace.warehouse.probe import Probe, no_probe
 
-Probe = Callable[[str], None]
-"""Called at the named points of a commit; a test raises or kills there."""
-
-BEFORE_STAGE = "before_stage"
-AFTER_STAGE = "after_stage"
-BEFORE_COMMIT = "before_commit"
-AFTER_COMMIT = "after_commit"
-
-
-def no_probe(_point: str) -> None:
-    """The probe of production: does nothing."""
+__all__ = ["Probe", "Warehouse", "connect", "no_probe"]
 
 
 class Warehouse(Protocol):

@@ -8,7 +8,7 @@ import pytest
 from headrace.ops.clock import SystemClock
 from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.postgresql import PostgresqlWarehouse
-from headrace.warehouse.warehouse import Probe, no_probe
+from headrace.warehouse.probe import Probe, no_probe
 from infra.local import postgres
 from infra.local.state import State
 from tests.doubles.clock import ManualClock

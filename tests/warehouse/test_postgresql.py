@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from headrace.errors import BatchMismatch, FencedOut, WarehouseRefused
-from headrace.warehouse import warehouse as port
+from headrace.warehouse import probe
 from headrace.warehouse.batch import Committed, Exclusions, FoldedBatch
 from headrace.warehouse.postgresql import PostgresqlWarehouse
 from headrace.warehouse.ranges import RangeSet
@@ -76,7 +76,7 @@ def test_copies_in_other_partitions_cost_one_more_fold_and_the_good_one_stays(
 def test_a_fold_that_ignores_what_it_is_told_is_refused(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     fold = fold_of(good(1) + good(1, partition=1))
-    with pytest.raises(WarehouseRefused, match="duplicates"):
+    with pytest.raises(WarehouseRefused, match="did not leave out"):
         warehouse.commit(batch_id(0), epoch, lambda _: fold(Exclusions()))
     assert not sql("select * from batches")
 
@@ -93,7 +93,7 @@ def test_a_mended_record_moves_from_rejected_to_counted(warehouse: PostgresqlWar
     assert ranges(sql, "rejected") == [("s", 1, 1), ("s", 3, 3)]
 
 
-@pytest.mark.parametrize("point", [port.BEFORE_STAGE, port.AFTER_STAGE, port.BEFORE_COMMIT])
+@pytest.mark.parametrize("point", [probe.BEFORE_STAGE, probe.AFTER_STAGE, probe.BEFORE_COMMIT])
 def test_a_crash_before_the_commit_leaves_nothing(connect: Connect, sql: Sql, point: str) -> None:
     def crash(at: str) -> None:
         if at == point:
@@ -111,7 +111,7 @@ def test_a_crash_before_the_commit_leaves_nothing(connect: Connect, sql: Sql, po
 
 def test_a_crash_after_the_commit_is_met_by_the_batch_row(connect: Connect, sql: Sql) -> None:
     def crash(at: str) -> None:
-        if at == port.AFTER_COMMIT:
+        if at == probe.AFTER_COMMIT:
             raise RuntimeError(at)
 
     broken, fold = connect(probe=crash), fold_of(good(1, 2), progress=[shard()])
@@ -180,7 +180,7 @@ def test_readers_do_not_wait_for_a_writer(connect: Connect, sql: Sql) -> None:
     seen: list[object] = []
 
     def read(at: str) -> None:
-        if at == port.BEFORE_COMMIT:
+        if at == probe.BEFORE_COMMIT:
             seen.append(requests(sql))
 
     warehouse = connect(probe=read)

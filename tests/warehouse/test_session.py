@@ -3,9 +3,10 @@ import pytest
 from psycopg import errors
 
 from headrace.errors import SchemaMismatch, SettingsError, WarehouseRefused, WarehouseUnavailable
-from headrace.warehouse import warehouse as port
+from headrace.warehouse import probe
 from headrace.warehouse.postgresql import PostgresqlWarehouse
 from headrace.warehouse.session import Session, fate_of
+from headrace.warehouse.warehouse import connect as connect_url
 from tests.doubles.clock import ManualClock
 from tests.warehouse.queries import Connect, Sql, requests
 from tests.warehouse.simulation import batch_id, fold_of, good
@@ -14,7 +15,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize("point", [port.BEFORE_STAGE, port.AFTER_STAGE, port.BEFORE_COMMIT])
+@pytest.mark.parametrize("point", [probe.BEFORE_STAGE, probe.AFTER_STAGE, probe.BEFORE_COMMIT])
 def test_a_lost_connection_is_retryable_and_the_retry_counts_once(
     connect: Connect, sql: Sql, point: str
 ) -> None:
@@ -70,12 +71,12 @@ def test_a_warehouse_that_is_not_there_is_retryable() -> None:
 @pytest.mark.parametrize("url", ["mysql://localhost/x", "nonsense", ""])
 def test_a_url_of_another_engine_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="HEADRACE_WAREHOUSE_URL"):
-        port.connect(url, ManualClock())
+        connect_url(url, ManualClock())
 
 
 def test_a_malformed_url_is_refused() -> None:
     with pytest.raises(SettingsError, match="HEADRACE_WAREHOUSE_URL"):
-        port.connect("postgresql://x?nonsense=1", ManualClock()).progress("events")
+        connect_url("postgresql://x?nonsense=1", ManualClock()).progress("events")
 
 
 @pytest.mark.stack

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headrace.schemas.registry import OUTPUTS
-from headrace.warehouse import warehouse as port
+from headrace.warehouse import probe as commit
 from headrace.warehouse.postgresql import PostgresqlWarehouse
 from headrace.warehouse.ranges import RangeSet
 from headrace.warehouse.reconcile import reconcile
@@ -20,8 +20,6 @@ from tests.warehouse.queries import TABLES, Sql
 from tests.warehouse.simulation import START, Rec, batch_id, fold_of, parts, windows
 
 pytestmark = pytest.mark.stack
-
-POINTS = [port.BEFORE_STAGE, port.AFTER_STAGE, port.BEFORE_COMMIT, port.AFTER_COMMIT]
 
 
 def record(source: str, number: int, *, good: bool, partition: int) -> Rec:
@@ -47,7 +45,7 @@ records = st.lists(
     max_size=15,
 )
 batches = st.lists(
-    st.tuples(records, st.booleans(), st.sampled_from([None, *POINTS])), min_size=1, max_size=5
+    st.tuples(records, st.booleans(), st.sampled_from([None, *commit.POINTS])), min_size=1, max_size=5
 )
 
 

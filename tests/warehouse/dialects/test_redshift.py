@@ -7,7 +7,7 @@ from headrace.schemas.registry import OUTPUTS
 from headrace.schemas.tables import Table
 from headrace.warehouse.dialects import redshift
 from headrace.warehouse.preparation import tables
-from headrace.warehouse.views import create_views
+from headrace.warehouse.views import views
 
 ALL = list(OUTPUTS.values())
 ROLE = "arn:aws:iam::123456789012:role/headrace"
@@ -36,7 +36,7 @@ def test_a_stage_copies_exactly_the_files_of_a_manifest_into_a_temporary_table()
         assert lossy not in copy
 
 
-@pytest.mark.parametrize("text", create_views(ALL))
+@pytest.mark.parametrize("text", views(ALL).values(), ids=views(ALL))
 def test_views_use_no_word_that_redshift_lacks(text: str) -> None:
     assert sqlglot.parse_one(text, dialect="redshift")
     assert not re.search(r"\b(FILTER|LATERAL|DISTINCT ON|EXISTS|ARRAY)\b|::", text)
