@@ -1,0 +1,74 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cli.demo import EXAMPLE, Replay
+from cli.demo_progress import Progress
+from cli.demo_words import how_to_go_on, lateness
+from headrace.errors import SourceUnreadable
+from tests.cli.conftest import Headrace
+
+MAY = datetime(2015, 5, 17, 10, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("progress", "lag", "complete"),
+    [
+        (Progress(), 0, False),
+        (Progress(sent=9, counted=4, rejected=1), 4, False),
+        (Progress(sent=9, counted=8, rejected=1), 0, False),
+        (Progress(sent=9, counted=8, rejected=1, closed=True), 0, True),
+        (Progress(sent=0, closed=True), 0, True),
+    ],
+)
+def test_a_demo_is_complete_when_the_producer_is_done_and_nothing_is_under_way(
+    progress: Progress, lag: int, complete: bool
+) -> None:
+    assert (progress.lag, progress.complete) == (lag, complete)
+
+
+def test_late_records_are_explained_with_the_logs_dates() -> None:
+    text = lateness(Progress(counted=10, late=10, first=MAY, newest=MAY.replace(day=20)))
+    assert "2015-05-17 to 2015-05-20" in text
+    assert "all records count as late" in text
+    assert "REBASE=now" in text
+    assert "4 of 10 records" in lateness(Progress(counted=10, late=4, first=MAY, newest=MAY))
+
+
+def test_where_nothing_is_late_nothing_is_said() -> None:
+    assert lateness(Progress(counted=10, first=MAY, newest=MAY)) == ""
+
+
+def test_a_failed_demo_points_to_its_logs_and_to_nothing_else() -> None:
+    assert how_to_go_on(Path(".headrace"), 12, good=False).endswith("Its logs are in .headrace/log.")
+    assert "headrace reconcile" in how_to_go_on(Path(".headrace"), 12, good=True)
+
+
+def test_the_example_is_there_and_whole() -> None:
+    assert len(EXAMPLE.read_bytes().splitlines()) == 10_000
+
+
+def test_a_log_that_is_missing_is_said_before_anything_is_started_or_removed(
+    headrace: Headrace, tmp_path: Path
+) -> None:
+    treasure = tmp_path / ".headrace/postgres/PG_VERSION"
+    treasure.parent.mkdir(parents=True)
+    treasure.touch()
+    answer = headrace("demo", "--log", str(tmp_path / "none.log"))
+    assert answer.code == 2
+    assert answer.err.startswith(f"headrace: {tmp_path}/none.log: No such file")
+    assert answer.out == ""
+    assert treasure.exists()
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--speed", "0"], ["--speed", "fast"], ["--rebase", "yesterday"], ["surplus"]]
+)
+def test_wrong_options_are_told(headrace: Headrace, wrong: list[str]) -> None:
+    assert headrace("demo", *wrong).code == 2
+
+
+def test_a_folder_is_no_log(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnreadable):
+        Replay(tmp_path, None, None).check()
