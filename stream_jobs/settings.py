@@ -60,6 +60,11 @@ class StreamJobSettings(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.checkpoint) if self.checkpoint else Path(self.state) / "checkpoint" / self.stream
 
     @property
+    def status_file(self) -> Path:
+        """Where the source's reader, a process of its own, says how it goes."""
+        return self.cache_folder.resolve() / f"{self.stream}.status.json"
+
+    @property
     def cache_folder(self) -> Path:
         """Where fetched records wait."""
         return Path(self.cache) if self.cache else Path(self.state) / "cache"

@@ -1,11 +1,13 @@
 """A stream at its service: what it is, and cursors into its shards."""
 
 from datetime import timedelta
+from typing import Self
 
 import msgspec
 
 from headrace.errors import KinesisUnavailable
-from headrace.kinesis.client import KinesisClient, connect
+from headrace.kinesis.client import KinesisClient
+from headrace.kinesis.endpoint import Endpoint, resolve
 from headrace.ops.clock import Clock
 from stream_jobs.source.shard_cursor import ShardCursor
 from stream_jobs.source.shards import ListedShard, Stream
@@ -14,17 +16,18 @@ from stream_jobs.source.shards import ListedShard, Stream
 class StreamConnection:
     """Asks one Kinesis endpoint about one stream; threads may share it."""
 
-    def __init__(self, client: KinesisClient, stream: str) -> None:
+    def __init__(self, stream: str, endpoint: Endpoint, clock: Clock) -> None:
         self.stream = stream
-        self._client = client
+        self.endpoint = endpoint
+        self._client = KinesisClient(endpoint, clock)
         self._retention = timedelta(hours=24)
 
     @classmethod
     def open(
-        cls, stream: str, clock: Clock, *, endpoint_url: str | None, region: str | None
-    ) -> "StreamConnection":
+        cls, stream: str, clock: Clock, *, endpoint_url: str | None = None, region: str | None = None
+    ) -> Self:
         """Connect as any AWS SDK would. Raises SettingsError."""
-        return cls(connect(clock, endpoint_url=endpoint_url, region=region), stream)
+        return cls(stream, resolve(endpoint_url=endpoint_url, region=region), clock)
 
     def describe(self) -> Stream:
         """The stream as it is now. Raises KinesisNotFound, KinesisUnavailable and their kinds."""
