@@ -17,7 +17,8 @@ class BatchId:
     """Which batch this is.
 
     Args:
-        stream: the stream's identity; opaque here, but a stream made anew must not reuse it.
+        stream: the stream's identity, `<name>@<creation>`, so that a stream made anew is another one. Its
+            shards replace those of the former stream of that name in the common frontier.
         query_id: Spark's `query.id`, which survives restarts; batch ids restart with a new checkpoint.
         batch_id: Spark's batch id.
         end_positions: canonical JSON of the offsets up to which the batch reads. One batch id with

@@ -9,13 +9,19 @@ FRONTIER = """
 CREATE OR REPLACE VIEW frontier AS
 SELECT MIN(progress.frontier) AS frontier
 FROM shard_progress AS progress
+JOIN epochs ON epochs.stream = progress.stream
+LEFT JOIN epochs AS anew
+  ON SPLIT_PART(anew.stream, '@', 1) = SPLIT_PART(epochs.stream, '@', 1) AND anew.taken_at > epochs.taken_at
 LEFT JOIN (
   SELECT stream, parent AS shard FROM shard_progress WHERE parent <> ''
   UNION SELECT stream, adjacent_parent FROM shard_progress WHERE adjacent_parent <> ''
 ) AS parents ON parents.stream = progress.stream AND parents.shard = progress.shard
-WHERE NOT (progress.closed AND parents.shard IS NOT NULL)
+WHERE anew.stream IS NULL AND NOT (progress.closed AND parents.shard IS NOT NULL)
 """
-"""The instant that every shard has passed; a drained parent leaves once its children are in."""
+"""The instant that every shard has passed; a drained parent leaves once its children are in.
+
+Of the streams called name@…, only the one that a job took last counts: the others were made anew since.
+"""
 
 REJECTS_PER_MINUTE = """
 CREATE OR REPLACE VIEW rejects_per_minute AS

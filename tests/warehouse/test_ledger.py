@@ -1,8 +1,12 @@
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace.errors import WarehouseRefused
 from headrace.warehouse.batch import Exclusions
-from headrace.warehouse.ledger import SourceLedger, exclusions, settled
+from headrace.warehouse.ledger import SourceLedger, check_refold, exclusions, settled
 from headrace.warehouse.ranges import RangeSet
 from tests.warehouse.simulation import Rec, bad, fold_of, good
 
@@ -60,6 +64,23 @@ def test_a_scattered_bad_number_stays_out_of_the_ranges() -> None:
     assert settled({"s": full}, batch, max_ranges=2) == {"s": SourceLedger(rejected=ranges((1, 2), (11, 11)))}
 
 
+def test_a_number_that_is_good_and_bad_in_one_place_is_a_fault() -> None:
+    batch = replace(fold_of(good(1))(Exclusions()), rejected={("s", 0): ranges((1, 1))})
+    with pytest.raises(WarehouseRefused, match="both"):
+        exclusions({}, batch)
+
+
+def test_a_second_fold_that_leaves_out_less_or_more_is_a_fault() -> None:
+    fold = fold_of(good(1, 2) + good(2, 3, partition=1) + good(4, source="t"))
+    first = fold(Exclusions())
+    told = exclusions({}, first)
+    check_refold(first, told, fold(told))
+    too_much = Exclusions({**told.duplicates, ("t", None): ranges((4, 4))})
+    for wrong in (first, fold(too_much)):
+        with pytest.raises(WarehouseRefused, match="did not leave out"):
+            check_refold(first, told, wrong)
+
+
 copies = st.lists(
     st.builds(
         Rec,
@@ -80,6 +101,7 @@ def test_a_fold_that_obeys_needs_no_second_word_and_ranges_stay_bounded(
     ledger, fold = {"a": known}, fold_of(records)
     told = exclusions(ledger, fold(Exclusions()), max_ranges=max_ranges)
     folded = fold(told)
+    check_refold(fold(Exclusions()), told, folded)
     assert not exclusions(ledger, folded, max_ranges=max_ranges)
     for source, state in settled(ledger, folded, max_ranges=max_ranges).items():
         before = ledger.get(source, SourceLedger()).range_count

@@ -1,8 +1,15 @@
+import select
+import socket
+import threading
+from contextlib import closing, suppress
+from urllib.parse import urlsplit
+
 import psycopg
 import pytest
 from psycopg import errors
 
 from headrace.errors import SchemaMismatch, SettingsError, WarehouseRefused, WarehouseUnavailable
+from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse import probe
 from headrace.warehouse.postgresql import PostgresqlWarehouse
 from headrace.warehouse.session import Session, fate_of
@@ -97,3 +104,58 @@ def test_a_snapshot_cannot_write(url: str) -> None:
     with pytest.raises(WarehouseUnavailable, match="25006"), session.snapshot() as cursor:
         cursor.execute("insert into writer_lock values (1)")
     session.close()
+
+
+class LostReply:
+    """A TCP proxy that lets the next COMMIT through to the server and cuts the line before its reply."""
+
+    def __init__(self, url: str) -> None:
+        self._there = (urlsplit(url).hostname, urlsplit(url).port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = url.replace(f":{self._there[1]}/", f":{self._listener.getsockname()[1]}/")
+        self.armed = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.create_connection(self._there) as server, suppress(OSError):
+            while True:
+                ready, _, _ = select.select([client, server], [], [])
+                for end in ready:
+                    data = end.recv(65_536)
+                    if not data:
+                        return
+                    if end is client and b"COMMIT" in data and self.armed.is_set():
+                        self.armed.clear()
+                        server.sendall(data)
+                        server.recv(65_536)  # the reply: it is committed
+                        return
+                    (server if end is client else client).sendall(data)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.mark.stack
+def test_a_lost_reply_to_commit_is_retryable_and_the_retry_counts_once(url: str, sql: Sql) -> None:
+    proxy, lose = LostReply(url), [probe.BEFORE_COMMIT]
+
+    def arm(point: str) -> None:
+        if [point] == lose:
+            lose.clear()
+            proxy.armed.set()
+
+    with closing(proxy), closing(PostgresqlWarehouse(proxy.url, ManualClock(), probe=arm)) as warehouse:
+        warehouse.prepare(list(OUTPUTS.values()))
+        epoch = warehouse.take_epoch("events")
+        with pytest.raises(WarehouseUnavailable):
+            warehouse.commit(batch_id(0), epoch, fold_of(good(1, 2)))
+        assert requests(sql) == 2
+        assert warehouse.commit(batch_id(0), epoch, fold_of(good(1, 2))).already
+        assert warehouse.commit(batch_id(1), epoch, fold_of(good(2, 3))).counted == 1
+    assert requests(sql) == 3

@@ -2,7 +2,9 @@ from datetime import timedelta
 
 import pytest
 
+from headrace.warehouse.batch import BatchId
 from headrace.warehouse.postgresql import PostgresqlWarehouse
+from tests.doubles.clock import ManualClock
 from tests.warehouse.queries import Sql
 from tests.warehouse.simulation import START, Rec, bad, batch_id, fold_of, good, shard
 
@@ -54,11 +56,23 @@ def test_a_drained_shard_leaves_the_frontier_only_after_its_children_are_in(
 
 def test_shards_of_the_same_name_in_two_streams_are_two(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
     for stream, progress in (("one", [shard("a", closed=True)]), ("two", [shard("b", parents=("a",))])):
-        batch = batch_id(0, query=stream)
         epoch = warehouse.take_epoch(stream)
-        warehouse.commit(type(batch)(stream, stream, 0, "{}"), epoch, fold_of([], progress=progress))
+        warehouse.commit(BatchId(stream, stream, 0, "{}"), epoch, fold_of([], progress=progress))
     assert sql("select count(*) from shard_progress") == [(2,)]
     assert sql("select frontier from frontier") == [(START,)]
+
+
+def test_a_stream_made_anew_replaces_the_former_one_of_its_name(
+    warehouse: PostgresqlWarehouse, sql: Sql, clock: ManualClock
+) -> None:
+    later = START + timedelta(days=1)
+    for stream, frontier in (("events@1", START), ("events@2", later), ("other@1", later + MOMENT)):
+        clock.advance(1)
+        epoch = warehouse.take_epoch(stream)
+        fold = fold_of([], progress=[shard(frontier=frontier)])
+        warehouse.commit(BatchId(stream, stream, 0, "{}"), epoch, fold)
+    assert sql("select frontier from frontier") == [(later,)]
+    assert warehouse.progress("events@1") == [shard()]
 
 
 def test_rejects_per_minute_and_the_ledger_are_views(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
