@@ -34,7 +34,8 @@ class RecordType:
     codec reads as UTF-8 bytes, and every integer has both bounds, within 64 bits. A `pattern` in a Meta's
     `extra` is matched by the codec, once per distinct value; msgspec's own is matched for each record.
 
-    `partition_key` names the field whose value keys the record in Kinesis (None: unkeyed, spread by aggregate).
+    `partition_key` names the field whose value keys the record in Kinesis (None: unkeyed, spread by
+    aggregate).
     A type that is not `numbered` carries no `sequence` and stands outside the ledger.
 
     Raises:

@@ -21,9 +21,7 @@ from headrace.schemas.codec import (
 )
 from headrace.schemas.event import MAX_SEQUENCE, format_sequence
 from headrace.schemas.examination import examine
-from headrace.schemas.reading import MAX_RECORD_BYTES
 from headrace.schemas.records.producer_status import ProducerStatus
-from headrace.schemas.records.reject import MAX_RAW_BYTES, Reject
 from headrace.schemas.records.web_access import WebAccess
 from tests.schemas.examples import bad_examples, good_examples
 
@@ -210,79 +208,6 @@ def test_a_time_key_hidden_in_an_escape_is_found() -> None:
     assert event.time == datetime(2015, 5, 17, 23, 59, 59, 999999, tzinfo=UTC)
 
 
-def test_a_rejection_lists_every_error_with_its_path() -> None:
-    raw = json.dumps(
-        {
-            "type": "web_access.v1",
-            "specversion": "1.1",
-            "id": "1",
-            "source": "web-7",
-            "time": "yesterday",
-            "sequence": "0000000000000009",
-            "data": {
-                "client_address": "a" * 256,
-                "method": 7,
-                "path": "/",
-                "status": 1000,
-                "host": "x",
-                "bytes": -1,
-            },
-        }
-    ).encode()
-    verdict = decode(raw)
-
-    assert isinstance(verdict, Rejection)
-    assert {error.path for error in verdict.errors} == {
-        "$.specversion",
-        "$.time",
-        "$.data.client_address",
-        "$.data.method",
-        "$.data.status",
-        "$.data.bytes",
-        "$.data.host",
-    }
-    assert verdict.code is RejectCode.BAD_ENVELOPE
-    assert (verdict.source, verdict.sequence, verdict.record_type) == ("web-7", 9, "web_access.v1")
-
-
-def test_a_record_of_more_than_1_mib_is_too_large_and_keeps_its_identity() -> None:
-    raw = encode("web-7", 5, TIME, msgspec.structs.replace(RECORD, path="p" * MAX_RECORD_BYTES))
-    verdict = decode(raw)
-
-    assert isinstance(verdict, Rejection)
-    assert verdict.code is RejectCode.TOO_LARGE
-    assert (verdict.source, verdict.sequence) == ("web-7", 5)
-
-
-def test_the_reject_of_the_longest_and_worst_record_is_itself_accepted() -> None:
-    raw = b"\xff" * (5 * 1024 * 1024)
-    verdict = decode(raw)
-    assert isinstance(verdict, Rejection)
-
-    event = decode(
-        reject_event(
-            verdict, stage=Stage.PRODUCER, source="s" * 256, sequence=1, time=TIME, place="quarantine/1"
-        )
-    )
-
-    assert isinstance(event, Event)
-    assert event.data.raw == raw[:MAX_RAW_BYTES]
-    assert (event.data.raw_length, event.data.raw_place) == (len(raw), "quarantine/1")
-
-
-def test_a_thousand_errors_become_64_and_a_count() -> None:
-    data = {f"field {number}\n{'ü' * 120}": number for number in range(1000)}
-    raw = json.dumps({**json.loads(encode("web-7", 1, TIME, RECORD)), "data": data}).encode()
-    verdict = decode(raw)
-
-    assert isinstance(verdict, Rejection)
-    assert len(verdict.errors) == 64
-    assert verdict.errors[-1].message == "and 941 more"  # 4 required fields are missing too
-    assert isinstance(
-        decode(reject_event(verdict, stage=Stage.TRANSFORM, source="a", sequence=1, time=TIME)), Event
-    )
-
-
 def test_a_status_carries_no_sequence() -> None:
     sealed = seal("web-7", None, TIME, ProducerStatus(spooled=2, acknowledged=1))
     assert isinstance(sealed, bytes)
@@ -332,12 +257,6 @@ def test_a_time_without_a_zone_is_a_mistake_of_the_caller() -> None:
         encode("web-7", 1, datetime(2015, 5, 17), RECORD)  # noqa: DTZ001  the mistake
 
 
-def test_an_id_depends_on_the_code_and_the_bytes() -> None:
-    ids = {reject_id(raw, code) for raw in (b"", b"a", b"\0a") for code in RejectCode}
-
-    assert len(ids) == 3 * len(RejectCode)
-
-
 @settings(max_examples=50)
 @given(st.integers(0, 200))
 def test_the_verdict_on_nesting_does_not_depend_on_the_callers_stack(depth: int) -> None:
@@ -348,12 +267,3 @@ def test_the_verdict_on_nesting_does_not_depend_on_the_callers_stack(depth: int)
 
     assert called_from(0) == called_from(300)
     assert isinstance(called_from(0), Event) == (depth < 64)
-
-
-def test_a_reject_of_the_design_is_typed() -> None:
-    verdict = decode(b"garbage")
-    assert isinstance(verdict, Rejection)
-    event = decode(reject_event(verdict, stage=Stage.PRODUCER, source="s", sequence=1, time=TIME))
-
-    assert isinstance(event, Event)
-    assert isinstance(event.data, Reject)

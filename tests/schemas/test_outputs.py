@@ -2,8 +2,6 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
 from headrace.schemas.outputs import (
@@ -137,32 +135,3 @@ def test_rows_are_spread_by_the_widest_key() -> None:
 def test_no_column_of_a_declared_output_is_a_reserved_word_beyond_the_shared_ones() -> None:
     for declared in OUTPUTS.values():
         assert not {column.name for column in declared.table().columns} & RESERVED_WORDS
-
-
-@given(st.integers(0, 999), st.text())
-def test_the_derived_values_of_web_access_take_every_value_of_their_field(
-    status: int, user_agent: str
-) -> None:
-    status_class = OUTPUTS["web_traffic_1m"].keys[1]
-    errors = OUTPUTS["web_paths_5m"].measures[1]
-    bots = OUTPUTS["web_visitors_15m"].measures[2]
-    assert isinstance(errors, CountIf)
-    assert isinstance(bots, CountIf)
-
-    assert status_class.text(status) == f"{status // 100}xx"
-    assert errors.holds(status) == (status >= 400)
-    assert bots.holds(user_agent + "Googlebot/2.1")
-
-
-def test_null_is_the_empty_key_and_is_never_counted() -> None:
-    assert Key("sensor", of="sensor").text(None) == ""
-    assert Key("kind", of=Derived("sensor", str.upper), max_bytes=9).text(None) == ""
-    assert not CountIf("named", Derived("sensor", lambda _: True)).holds(None)
-
-
-@given(st.text(), st.integers(1, 40))
-def test_a_derived_key_never_exceeds_its_bytes(value: str, limit: int) -> None:
-    key = Key("kind", of=Derived("sensor", str.upper), max_bytes=limit).text(value)
-
-    assert len(key.encode()) <= limit
-    assert value.upper().startswith(key)

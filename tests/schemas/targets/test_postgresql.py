@@ -56,6 +56,14 @@ def test_the_ddl_is_what_a_person_would_write() -> None:
     assert create_indexes(table) == ['CREATE INDEX IF NOT EXISTS "page__sort" ON "page" ("at")']
 
 
+def test_the_index_of_the_longest_name_is_not_cut_by_the_engine() -> None:
+    table = Table("t" * 63, (Column("n", BIGINT),), sort_key=("n",))
+
+    assert create_indexes(table) == [
+        f'CREATE INDEX IF NOT EXISTS "{"t" * 57}__sort" ON "{"t" * 63}" ("n")',
+    ]
+
+
 def test_the_declared_tables_parse() -> None:
     for table in DECLARED:
         sqlglot.parse_one(create_table(table), dialect="postgres")

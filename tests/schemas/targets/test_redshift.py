@@ -47,6 +47,13 @@ def test_the_ddl_is_what_a_person_would_write() -> None:
     )
 
 
+def test_only_the_first_sort_key_column_stays_raw() -> None:
+    ddl = create_table(Table("page", (Column("at", TIMESTAMP), Column("n", BIGINT)), sort_key=("at", "n")))
+
+    assert '"at" TIMESTAMPTZ NOT NULL ENCODE RAW' in ddl
+    assert '"n" BIGINT NOT NULL ENCODE AZ64' in ddl
+
+
 def test_without_a_distribution_key_rows_are_spread_evenly() -> None:
     assert create_table(Table("page", (Column("n", BIGINT),))).endswith(")\nDISTSTYLE EVEN")
 
