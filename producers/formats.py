@@ -46,6 +46,11 @@ def choose(record_type: str, line_format: LineFormat | None) -> LineFormat:
     return line_format or ("access_log" if record_type == access_log.RECORD_TYPE else "ndjson")
 
 
+def is_keyed(record_type: str) -> bool:
+    """Whether the order of records with one key must be kept."""
+    return RECORD_TYPES[record_type].partition_key is not None
+
+
 def sealer(record_type: str, line_format: LineFormat, shift: timedelta = _NO_SHIFT) -> Seal:
     """The function that seals the lines of a format, their event times shifted."""
     if line_format == "access_log":

@@ -82,17 +82,22 @@ class Lanes:
         lost: Iterable[Parcel] = (),
     ) -> None:
         """Follow a new map: what waits for a shard that is gone, and what was lost, is aggregated again."""
+        lost = list(lost)
         self.put_back(lost)
         lost_ids = {id(parcel.aggregate) for parcel in lost}
-        former, self._lanes = self._lanes, {}
+        waiting = [
+            (aggregate, shard_map.find(shard_id or "") is not None and id(aggregate) not in lost_ids)
+            for shard_id, lane in self._lanes.items()
+            for aggregate in lane.queue
+        ]
+        self._lanes = {
+            shard_id: lane for shard_id, lane in self._lanes.items() if shard_map.find(shard_id or "")
+        }
+        for lane in self._lanes.values():
+            lane.queue.clear()
         self.bytes = 0
-        for shard_id, lane in former.items():
-            if shard_id is not None and shard_map.find(shard_id) is not None:
-                self._lanes[shard_id] = lane
-            queue, lane.queue = lane.queue, deque()
-            for aggregate in queue:
-                stays = shard_id in self._lanes and id(aggregate) not in lost_ids
-                self.add([aggregate] if stays else again(aggregate))
+        for aggregate, stays in waiting:
+            self.add([aggregate] if stays else again(aggregate))
 
     def next_try(self, now: float) -> float:
         """Seconds until a lane that has something may be tried; 0 when one may be now."""

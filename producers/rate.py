@@ -69,18 +69,18 @@ class BackOff:
         self._draw = draw
         self._first = first
         self._longest = longest
-        self._failures = 0
+        self.failures = 0
         self.until = float("-inf")
 
     def failed(self, now: float) -> None:
         """Wait longer than after the failure before."""
-        whole = min(self._first * 2.0**self._failures, self._longest)
-        self._failures = min(self._failures + 1, 32)
+        whole = min(self._first * 2.0**self.failures, self._longest)
+        self.failures = min(self.failures + 1, 32)
         self.until = now + self._draw() * whole
 
     def succeeded(self) -> None:
         """Begin small again."""
-        self._failures = 0
+        self.failures = 0
 
     def is_over(self, now: float) -> bool:
         """Whether to try now."""

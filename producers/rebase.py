@@ -1,0 +1,23 @@
+"""By how much to shift the event times of a log so that its newest is now."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from producers.formats import TimeOf
+from producers.quarantine import Quarantine
+from producers.sources.file import FileSource
+
+_HOUR = timedelta(hours=1)
+
+
+def shift_to(now: datetime, paths: Sequence[Path], time_of: TimeOf, quarantine: Quarantine) -> timedelta:
+    """Whole hours, so that minutes and windows keep their place; reads all files once."""
+    source = FileSource(paths, {}, quarantine)
+    newest: datetime | None = None
+    while (chunk := source.read()) is not None:
+        for line in chunk.lines:
+            time = time_of(line) if isinstance(line, bytes) else None
+            if time is not None and (newest is None or time > newest):
+                newest = time
+    return timedelta(0) if newest is None else (now - newest) // _HOUR * _HOUR

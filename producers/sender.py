@@ -1,0 +1,130 @@
+"""Sends what a spool holds, life by life, and says every few seconds how far each source has come."""
+
+from headrace.ops import metrics
+from headrace.ops.clock import Clock
+from headrace.schemas.codec import FieldError, RejectCode, Rejection, Stage, encode, reject_event
+from headrace.schemas.records.producer_status import ProducerStatus
+from producers.acknowledged import Acknowledged
+from producers.keys import KeyOf
+from producers.outlet import Outlet
+from producers.spool.cursor import Cursor
+from producers.spool.entry import Damaged, Entry
+from producers.spool.life import Life
+from producers.spool.spool import Spool
+
+_QUEUED_BYTES = 8 << 20  # aggregated and not yet put; bounds the memory of the sender
+_LINGER_SECONDS = 0.1
+
+
+class Sender:
+    """Works in steps, so that a thread or a test can drive it."""
+
+    def __init__(
+        self, spool: Spool, outlet: Outlet, key_of: KeyOf, clock: Clock, *, status_seconds: float
+    ) -> None:
+        self._spool = spool
+        self._outlet = outlet
+        self._key_of = key_of
+        self._clock = clock
+        self._status_seconds = status_seconds
+        self._passage: _Passage | None = None
+        self._status_due = float("-inf")
+
+    def step(self) -> float:
+        """Do what can be done now; returns seconds for which there is nothing to do.
+
+        Raises KinesisRefused, SpoolUnusable or (when a status file finds no room) SpoolFull.
+        """
+        passage = self._follow()
+        if passage is None or not self._outlet.is_ready:
+            return self._outlet.wait_seconds() or _LINGER_SECONDS / 2
+        self._fill(passage)
+        acknowledged = self._outlet.put()
+        for numbers in acknowledged or ():
+            passage.acknowledged.add(numbers)
+        if passage.acknowledged.until > passage.life.acknowledged:
+            passage.life.acknowledge(passage.acknowledged.until)
+        if self._clock.monotonic() >= self._status_due:
+            self._report(passage.life)
+        if acknowledged:
+            return 0.0
+        return max(self._outlet.wait_seconds(), _LINGER_SECONDS / 4)
+
+    def close(self) -> None:
+        """Let go of files."""
+        if self._passage is not None:
+            self._passage.cursor.close()
+
+    def _follow(self) -> "_Passage | None":
+        """The oldest life that is not finished; the one before is ended first."""
+        passage = self._passage
+        if passage is not None and passage.is_over and self._end(passage.life):
+            passage.cursor.close()
+            passage = None
+        if passage is None:
+            life = next((life for life in list(self._spool.lives) if not life.is_finished), None)
+            passage = None if life is None else _Passage(life)
+        self._passage = passage
+        return passage
+
+    def _fill(self, passage: "_Passage") -> None:
+        outlet, key_of = self._outlet, self._key_of
+        while outlet.queued_bytes < _QUEUED_BYTES:
+            items = passage.cursor.take()
+            if not items:
+                outlet.flush(after=0.0 if not passage.life.is_open else _LINGER_SECONDS)
+                return
+            for item in items:
+                if isinstance(item, Entry):
+                    outlet.add(item.number, item.record, key_of(item.record))
+                else:
+                    outlet.add(item.number, self._damaged(item, passage.life), None)
+
+    def _damaged(self, entry: Damaged, life: Life) -> bytes:
+        """What is sent in the place of an entry that cannot be read."""
+        rejection = Rejection(
+            code=RejectCode.DAMAGED_ENTRY,
+            errors=(FieldError("$", f"the spool's entry on disk is damaged: {life.directory.name}"),),
+            raw=entry.raw,
+        )
+        return reject_event(
+            rejection,
+            stage=Stage.PRODUCER,
+            source=life.source,
+            sequence=entry.number,
+            time=self._clock.now(),
+        )
+
+    def _report(self, life: Life) -> None:
+        self._status_due = self._clock.monotonic() + self._status_seconds
+        metrics.USER_RECORDS_PENDING.set(life.spooled - life.acknowledged)
+        metrics.SPOOL_BYTES.set(self._spool.budget.taken)
+        if life.spooled:
+            self._outlet.put_alone(self._status(life, closed=False), life.source)
+
+    def _end(self, life: Life) -> bool:
+        """Say that a life is closed and sent; whether Kinesis knows it now."""
+        if life.spooled and not self._outlet.put_alone(self._status(life, closed=True), life.source):
+            return False
+        life.mark_reported()
+        self._spool.sweep()
+        return True
+
+    def _status(self, life: Life, *, closed: bool) -> bytes:
+        acknowledged, spooled = life.acknowledged, life.spooled
+        data = ProducerStatus(spooled=spooled, acknowledged=acknowledged, closed=closed)
+        return encode(life.source, None, self._clock.now(), data)
+
+
+class _Passage:
+    """One life on its way."""
+
+    def __init__(self, life: Life) -> None:
+        self.life = life
+        self.cursor = Cursor(life, life.acknowledged)
+        self.acknowledged = Acknowledged(life.acknowledged)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the life is closed and all of it is with Kinesis."""
+        return not self.life.is_open and self.life.acknowledged >= self.life.spooled
