@@ -17,7 +17,7 @@ class RejectCode(StrEnum):
 
     meaning: str
 
-    def __new__(cls, code: str, meaning: str) -> Self:
+    def __new__(cls, code: str, meaning: str = "") -> Self:
         """Make the member a plain text that carries its meaning."""
         member = str.__new__(cls, code)
         member._value_ = code

@@ -90,7 +90,7 @@ def distinct_estimate(ranks: Iterable[int]) -> int:
     if count == 0:
         return 0
     zeros = (REGISTERS - count) / REGISTERS
-    return round(REGISTERS**2 / (2 * math.log(2)) / (REGISTERS * _sigma(zeros) + weight))
+    return math.floor(REGISTERS**2 / (2 * math.log(2)) / (REGISTERS * _sigma(zeros) + weight) + 0.5)
 
 
 def _sigma(x: float) -> float:
