@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -23,7 +23,7 @@ from cli.windows import newest, table
 from headrace.errors import LocalStackFailed, SourceUnreadable, WarehouseUnavailable
 from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.reconcile import reconcile
-from infra.local import java, postgres, processes
+from infra.local import java, ports, postgres, processes
 from infra.local.stack import PRODUCER, Stack
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples/access.log"
@@ -76,10 +76,10 @@ class Replay:
             raise SourceUnreadable(f"{self.log}: {error.strerror}: name an access log with --log.") from error
 
     def command(self) -> list[str]:
-        """The producer, as a person could start it."""
+        """The producer."""
         options = [f"--rebase={self.rebase}"] if self.rebase else []
-        options += [f"--speed={self.speed:g}"] if self.speed else []
-        return [sys.executable, "-m", "cli", "produce", "file", str(self.log), *options]
+        options += [f"--rate={self.speed:g}"] if self.speed else []
+        return [sys.executable, "-m", "producers", "file", str(self.log), *options]
 
 
 @dataclass
@@ -93,6 +93,7 @@ class Demo:
     stack: Stack = field(init=False)
     started: float = field(init=False)
     first_window: float | None = None
+    sent: int = 0
 
     def __post_init__(self) -> None:
         """The stack tells its steps to the display."""
@@ -110,7 +111,9 @@ class Demo:
             self.display.close()
             self.stack.down(now=True)
         took = self.place.clock.monotonic() - self.started
-        self.screen.print(how_to_go_on(self.place.state.root, took, good=good), soft_wrap=True, markup=False)
+        self.screen.print(
+            how_to_go_on(self.place.state.root, took, progress, good=good), soft_wrap=True, markup=False
+        )
         return GOOD if good else FAILED
 
     def _start(self) -> None:
@@ -123,7 +126,9 @@ class Demo:
         self.stack.start_job()
         self.stack.wait_for_job()
         self.display.say(f"producer: replaying {self.replay.log}")
-        processes.start(state, PRODUCER, self.replay.command(), self.stack.child_environ())
+        port = ports.choose(0)
+        environ = self.stack.child_environ() | {"HEADRACE_HEALTH_PORT": str(port)}
+        processes.start(state, PRODUCER, self.replay.command(), environ, port=port)
 
     def _watch(self) -> Progress:
         """Show how the windows fill until all is in, or nothing moves any more."""
@@ -133,6 +138,8 @@ class Demo:
             producing = self._producing()
             try:
                 progress, found = demo_progress.read(self._url(), WATCHED)
+                self.sent = max(self.sent, progress.sent, demo_progress.sent(self.place.state))
+                progress = replace(progress, sent=self.sent)
             except WarehouseUnavailable:
                 clock.sleep(_POLL)
                 continue

@@ -1,9 +1,11 @@
 """How far a demo is: what the producer has sent, what the warehouse holds, and the windows so far."""
 
+import urllib.request
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
 import psycopg
 from rich.console import Console, Group
 from rich.live import Live
@@ -13,6 +15,9 @@ from cli.analyst import connect
 from cli.windows import Newest, newest, table
 from headrace.ops.clock import Clock
 from headrace.schemas.outputs import WindowedOutput
+from infra.local import ports, processes
+from infra.local.stack import PRODUCER
+from infra.local.state import State
 
 _PLAIN_SECONDS = 2.0  # between two lines where there is no terminal
 _LIVE_ROWS = 8
@@ -46,6 +51,28 @@ def read(url: str, output: WindowedOutput) -> tuple[Progress, Newest]:
     """What the warehouse says, in one transaction. Raises WarehouseUnavailable."""
     with connect(url) as connection:
         return _progress(connection, output), newest(connection, output, _LIVE_ROWS)
+
+
+def sent(state: State) -> int:
+    """How many records Kinesis has taken, as the producer itself says; 0 when it does not run."""
+    producer = processes.find(state, PRODUCER)
+    if producer is None:
+        return 0
+    try:
+        with urllib.request.urlopen(f"http://{ports.LOOPBACK}:{producer.port}/healthz", timeout=2) as answer:
+            said = msgspec.json.decode(answer.read(), type=_Said).detail
+    except (OSError, msgspec.DecodeError):
+        return 0
+    return said.spooled - said.waiting
+
+
+class _Counts(msgspec.Struct):
+    spooled: int
+    waiting: int
+
+
+class _Said(msgspec.Struct):
+    detail: _Counts
 
 
 def _progress(connection: psycopg.Connection, output: WindowedOutput) -> Progress:

@@ -10,6 +10,7 @@ _NEXT_STEPS = (
     "reconcile",
     "up    # the stack again, in the background, on this data",
 )
+_REJECTS = 'query "select code, errors, raw from rejects"    # what was rejected, whole, and why'
 
 
 def lateness(progress: Progress) -> str:
@@ -24,9 +25,10 @@ def lateness(progress: Progress) -> str:
     )
 
 
-def how_to_go_on(state: Path, seconds: float, *, good: bool) -> str:
+def how_to_go_on(state: Path, seconds: float, progress: Progress, *, good: bool) -> str:
     """Where the state is, and what can be done with it."""
     if not good:
         return f"The demo took {seconds:.0f} s. Its logs are in {state}/log."
-    steps = "\n".join(f"  .venv/bin/headrace {step}" for step in _NEXT_STEPS)
+    rejected = (_REJECTS,) if progress.rejected else ()
+    steps = "\n".join(f"  .venv/bin/headrace {step}" for step in (*_NEXT_STEPS, *rejected))
     return f"The demo took {seconds:.0f} s. Its state is in {state}; go on with\n{steps}"

@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,11 +51,18 @@ def start(
             start_new_session=True,
         )
     _children[process.pid] = process
-    background = Background(name, process.pid, _start_time(process.pid) or "", port)
-    new = state.run / f"{name}.pid.new"
-    new.write_text(f"{background.pid}\n{background.started}\n{background.port}\n")
-    new.replace(state.run / f"{name}.pid")
-    return background
+    return _write(state, Background(name, process.pid, _start_time(process.pid) or "", port))
+
+
+@contextlib.contextmanager
+def registered(state: State, name: str) -> Iterator[None]:
+    """Let this very process be found, and stopped, under a name."""
+    state.make()
+    _write(state, Background(name, os.getpid(), _start_time(os.getpid()) or "", 0))
+    try:
+        yield
+    finally:
+        (state.run / f"{name}.pid").unlink(missing_ok=True)
 
 
 def find(state: State, name: str) -> Background | None:
@@ -115,6 +122,13 @@ def last_words(state: State, name: str, lines: int = 5) -> str:
         return f"it left no log in {path}"
     tail = path.read_text(errors="replace").rstrip().splitlines()[-lines:]
     return f"the end of {path}:\n  " + "\n  ".join(tail)
+
+
+def _write(state: State, background: Background) -> Background:
+    new = state.run / f"{background.name}.pid.new"
+    new.write_text(f"{background.pid}\n{background.started}\n{background.port}\n")
+    new.replace(state.run / f"{background.name}.pid")
+    return background
 
 
 def _read(state: State, name: str) -> Background | None:

@@ -41,8 +41,15 @@ def test_where_nothing_is_late_nothing_is_said() -> None:
 
 
 def test_a_failed_demo_points_to_its_logs_and_to_nothing_else() -> None:
-    assert how_to_go_on(Path(".headrace"), 12, good=False).endswith("Its logs are in .headrace/log.")
-    assert "headrace reconcile" in how_to_go_on(Path(".headrace"), 12, good=True)
+    state = Path(".headrace")
+    assert how_to_go_on(state, 12, Progress(), good=False).endswith("Its logs are in .headrace/log.")
+    assert "headrace reconcile" in how_to_go_on(state, 12, Progress(), good=True)
+
+
+def test_rejected_records_are_pointed_to_only_where_there_are_some() -> None:
+    state = Path(".headrace")
+    assert "from rejects" in how_to_go_on(state, 12, Progress(rejected=1), good=True)
+    assert "from rejects" not in how_to_go_on(state, 12, Progress(), good=True)
 
 
 def test_the_example_is_there_and_whole() -> None:
