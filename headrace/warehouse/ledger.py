@@ -37,11 +37,6 @@ class SourceLedger:
         return sum(ranges.range_count for ranges in self.ranges().values())
 
     @property
-    def highest_seen(self) -> int:
-        """The highest number that arrived, 0 when none did."""
-        return max(self.counted.highest, self.rejected.highest)
-
-    @property
     def known(self) -> RangeSet:
         """Every number that has a fate."""
         return RangeSet.union_of(self.ranges().values())
@@ -118,9 +113,13 @@ def settled(ledger: Ledger, batch: FoldedBatch, *, max_ranges: int = MAX_RANGES)
     return after
 
 
-def sources(batch: FoldedBatch) -> set[str]:
-    """The sources whose numbers are in the batch."""
-    return {source for source, _ in (*batch.counted, *batch.rejected)}
+def highest(batch: FoldedBatch) -> dict[str, int]:
+    """The highest number of each source that the batch brought."""
+    found: dict[str, int] = {}
+    for numbers in (batch.counted, batch.rejected):
+        for (source, _), ranges in numbers.items():
+            found[source] = max(ranges.highest, found.get(source, 0))
+    return found
 
 
 def _arrivals(batch: FoldedBatch) -> dict[str, tuple[dict[int, RangeSet], dict[int, RangeSet]]]:

@@ -1,6 +1,7 @@
 """The ledger's ranges in the warehouse: read together with their version, written as the difference."""
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,13 @@ _SOURCES_KEPT = 10_000
 Row = tuple[str, Fate, int, int]
 
 
+class Basis(NamedTuple):
+    """The state of the ledger that a batch is split by."""
+
+    version: int
+    ledger: Ledger
+
+
 class LedgerStore:
     """Reads the ranges of a batch's sources; what it has read stays valid until the version moves."""
 
@@ -26,8 +34,8 @@ class LedgerStore:
         self._version = -1
         self._known: dict[str, SourceLedger] = {}
 
-    def read(self, sources: Iterable[str]) -> tuple[int, Ledger]:
-        """The version, and the ledger of these sources at that version."""
+    def read(self, sources: Iterable[str]) -> Basis:
+        """The ledger of these sources, at one version."""
         wanted = set(sources)
         with self._session.snapshot() as cursor:
             version = read_version(cursor)
@@ -35,7 +43,7 @@ class LedgerStore:
                 self._known = {}
             self._version = version
             self._known |= read_sources(cursor, wanted - self._known.keys())
-        return version, {source: self._known[source] for source in wanted}
+        return Basis(version, {source: self._known[source] for source in wanted})
 
     def moved(self, version: int, changed: Ledger) -> None:
         """Remember the state that this process itself has just committed."""

@@ -98,6 +98,7 @@ MERGE_RULES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Rule]]] = {
     system.LEDGER_SOURCES.name: (
         ("source",),
         {
+            "highest": greatest,
             "duplicates_dropped": add,
             "spooled": greatest,
             "acknowledged": greatest,

@@ -10,8 +10,8 @@ from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.tables import MAX_TEXT_BYTES
 from headrace.warehouse import batch_writer, births, preparation
 from headrace.warehouse.batch import BatchId, Committed, Exclusions, Fold, FoldedBatch, ShardProgress
-from headrace.warehouse.ledger import Ledger, check_refold, exclusions, settled, sources
-from headrace.warehouse.ledger_store import LedgerStore, read_version, write_changes
+from headrace.warehouse.ledger import check_refold, exclusions, highest, settled
+from headrace.warehouse.ledger_store import Basis, LedgerStore, read_version, write_changes
 from headrace.warehouse.probe import (
     AFTER_COMMIT,
     AFTER_STAGE,
@@ -67,14 +67,15 @@ class PostgresqlWarehouse:
                 return Committed(already=True)
         folded, left_out, refolds = fold(Exclusions()), Exclusions(), 0
         arrived = replace(folded, windows={}, parts={}, rejects=None)
+        seen = highest(arrived)
         while True:
-            version, ledger = self._ledger.read(sources(arrived))
-            wanted = exclusions(ledger, arrived)
+            basis = self._ledger.read(seen)
+            wanted = exclusions(basis.ledger, arrived)
             if wanted != left_out:
                 folded, left_out, refolds = fold(wanted), wanted, refolds + 1
                 check_refold(arrived, wanted, folded)
             try:
-                return replace(self._write(batch, epoch, folded, version, ledger), refolds=refolds)
+                return replace(self._write(batch, epoch, folded, seen, basis), refolds=refolds)
             except LedgerMoved:
                 continue
 
@@ -83,15 +84,15 @@ class PostgresqlWarehouse:
         self._session.close()
 
     def _write(
-        self, batch: BatchId, epoch: int, folded: FoldedBatch, version: int, before: Ledger
+        self, batch: BatchId, epoch: int, folded: FoldedBatch, seen: Mapping[str, int], basis: Basis
     ) -> Committed:
         now = self._clock.now()
-        after = settled(before, folded)
+        after = settled(basis.ledger, folded)
         with self._session.transaction() as cursor:
             cursor.execute(LOCK_WRITERS)
             if _is_committed(cursor, batch, epoch):
                 return Committed(already=True)
-            if read_version(cursor) != version:
+            if read_version(cursor) != basis.version:
                 raise LedgerMoved("another writer committed since the batch was split")
             self._probe(BEFORE_STAGE)
             batch_writer.stage_windows(cursor, self._outputs, folded, now)
@@ -99,14 +100,14 @@ class PostgresqlWarehouse:
             batch_writer.merge_windows(cursor, self._outputs, folded)
             batch_writer.merge_rejects(cursor, folded.rejects)
             batch_writer.merge_types(cursor, folded.types)
-            batch_writer.merge_sources(cursor, after, folded, now)
+            batch_writer.merge_sources(cursor, seen, folded, now)
             batch_writer.merge_progress(cursor, batch.stream, folded.progress, now)
-            changed = write_changes(cursor, before, after)
+            changed = write_changes(cursor, basis.ledger, after)
             committed = _committed(folded)
             _insert_batch(cursor, batch, epoch, committed, now)
             self._probe(BEFORE_COMMIT)
         self._probe(AFTER_COMMIT)
-        self._ledger.moved(version + changed, after)
+        self._ledger.moved(basis.version + changed, after)
         return committed
 
 

@@ -71,10 +71,9 @@ def write_off(url: str, clock: Clock, source: str, numbers: tuple[int, int], *, 
             cursor.execute(LOCK_WRITERS)
             ledger = read_sources(cursor, [source])[source]
             said = _said(cursor, source).get(source, Said())
-            sent = max(said.spooled, ledger.highest_seen)
-            _check(source, lost, ledger, sent)
+            _check(source, lost, ledger, said.sent)
             now = clock.now()
-            if lost.highest == sent and is_silent(said, now):
+            if lost.highest == said.sent and is_silent(said, now):
                 cursor.execute("UPDATE ledger_sources SET closed = TRUE WHERE source = %s", [source])
             after = SourceLedger(ledger.counted, ledger.rejected, ledger.written_off | lost)
             if write_changes(cursor, {source: ledger}, {source: after}):
@@ -119,11 +118,11 @@ def _ledgers(cursor: Cursor) -> dict[str, SourceLedger]:
 
 def _said(cursor: Cursor, source: str | None = None) -> dict[str, Said]:
     cursor.execute(
-        "SELECT source, spooled, acknowledged, closed, status_at, duplicates_dropped FROM ledger_sources "
-        "WHERE source = COALESCE(%s, source)",
+        "SELECT source, spooled, acknowledged, closed, status_at, duplicates_dropped, highest "
+        "FROM ledger_sources WHERE source = COALESCE(%s, source)",
         [source],
     )
-    rows = cast("list[tuple[str, int, int, bool, datetime | None, int]]", cursor.fetchall())
+    rows = cast("list[tuple[str, int, int, bool, datetime | None, int, int]]", cursor.fetchall())
     return {
         name: Said(
             spooled=spooled,
@@ -131,8 +130,9 @@ def _said(cursor: Cursor, source: str | None = None) -> dict[str, Said]:
             closed=closed,
             status_at=status_at,
             duplicates_dropped=dropped,
+            highest=highest,
         )
-        for name, spooled, acknowledged, closed, status_at, dropped in rows
+        for name, spooled, acknowledged, closed, status_at, dropped, highest in rows
     }
 
 

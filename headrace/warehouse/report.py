@@ -70,13 +70,22 @@ class Report(Struct, frozen=True, kw_only=True):
 
 
 class Said(Struct, frozen=True, kw_only=True):
-    """What a source's producer last said about itself; `status_at` None: nothing yet."""
+    """What a source's producer last said (`status_at` None: nothing yet), and what came of it.
+
+    `highest` is the highest number that arrived, be it in a range or rejected as too scattered.
+    """
 
     spooled: int = 0
     acknowledged: int = 0
     closed: bool = False
     status_at: datetime | None = None
     duplicates_dropped: int = 0
+    highest: int = 0
+
+    @property
+    def sent(self) -> int:
+        """The last number that was given out, as far as is known."""
+        return max(self.spooled, self.highest)
 
 
 def judge(
@@ -93,14 +102,13 @@ def judge(
     An absent number is missing once every shard has been read past the status that acknowledged it (past
     `started`, for a source without a status, up to the highest number seen); else it is in flight.
     """
-    sent = max(said.spooled, ledger.highest_seen)
-    absent = RangeSet.of((1, sent)) - ledger.known
-    due = said.acknowledged if said.status_at else ledger.highest_seen
+    absent = RangeSet.of((1, said.sent)) - ledger.known
+    due = said.acknowledged if said.status_at else said.highest
     passed = frontier is not None and frontier > (said.status_at or started)
     missing = absent & RangeSet.of((1, due)) if passed else RangeSet()
     return SourceReport(
         source=source,
-        sent=sent,
+        sent=said.sent,
         counted=ledger.counted.size,
         rejected=ledger.rejected.size,
         missing=missing.size,

@@ -47,6 +47,7 @@ LEDGER_SOURCES = Table(
     "ledger_sources",
     (
         Column("source", SOURCE),
+        Column("highest", BIGINT, description="Highest number that arrived, in a range or too scattered"),
         Column("duplicates_dropped", BIGINT, description="Copies of numbers that had a fate already"),
         Column("spooled", BIGINT, description="Highest number the producer says it has given out"),
         Column("acknowledged", BIGINT, description="Up to here the stream has confirmed every number"),

@@ -9,7 +9,7 @@ FRONTIER = """
 CREATE OR REPLACE VIEW frontier AS
 SELECT MIN(progress.frontier) AS frontier
 FROM shard_progress AS progress
-JOIN epochs ON epochs.stream = progress.stream
+LEFT JOIN epochs ON epochs.stream = progress.stream
 LEFT JOIN epochs AS anew
   ON SPLIT_PART(anew.stream, '@', 1) = SPLIT_PART(epochs.stream, '@', 1) AND anew.taken_at > epochs.taken_at
 LEFT JOIN (
@@ -38,8 +38,7 @@ SELECT sources.source,
   COALESCE(numbers.rejected, 0) AS rejected,
   COALESCE(numbers.written_off, 0) AS written_off,
   sources.duplicates_dropped,
-  COALESCE(numbers.highest, 0) AS highest,
-  sources.spooled, sources.acknowledged, sources.closed, sources.status_at
+  sources.highest, sources.spooled, sources.acknowledged, sources.closed, sources.status_at
 FROM ledger_sources AS sources
 LEFT JOIN (
   SELECT source,
@@ -48,8 +47,7 @@ LEFT JOIN (
     CAST(SUM(CASE WHEN fate = 'rejected' THEN last_number - first_number + 1 ELSE 0 END) AS BIGINT)
       AS rejected,
     CAST(SUM(CASE WHEN fate = 'written_off' THEN last_number - first_number + 1 ELSE 0 END) AS BIGINT)
-      AS written_off,
-    MAX(CASE WHEN fate <> 'written_off' THEN last_number ELSE 0 END) AS highest
+      AS written_off
   FROM ledger_ranges
   GROUP BY source
 ) AS numbers ON numbers.source = sources.source

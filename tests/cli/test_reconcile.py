@@ -25,8 +25,8 @@ def books(database: psycopg.Connection) -> psycopg.Connection:
         database.execute("INSERT INTO ledger_ranges VALUES (%s, %s, %s, %s)", [source, fate, first, last])
     for source, sent, copies in (("web-1", 10, 0), ("web-2", 5, 3), ("web-3", 1, 0)):
         database.execute(
-            "INSERT INTO ledger_sources VALUES (%s, %s, %s, %s, true, now() - interval '1 hour', now())",
-            [source, copies, sent, sent],
+            "INSERT INTO ledger_sources VALUES (%s, %s, %s, %s, %s, true, now() - interval '1 hour', now())",
+            [source, sent, copies, sent, sent],
         )
     database.execute("INSERT INTO shard_progress VALUES ('events', 's', '1', now(), false, '', '', now())")
     database.execute("INSERT INTO ledger_types VALUES ('web_access.v1', 12)")

@@ -1,15 +1,22 @@
 import threading
+import time
 from dataclasses import replace
+from datetime import timedelta
 
+import numpy as np
+import psycopg
 import pytest
 
 from headrace.errors import BatchMismatch, FencedOut, WarehouseRefused
 from headrace.warehouse import probe
 from headrace.warehouse.batch import Committed, Exclusions, FoldedBatch
+from headrace.warehouse.ledger import MAX_RANGES
 from headrace.warehouse.postgresql import PostgresqlWarehouse
 from headrace.warehouse.ranges import RangeSet
+from headrace.warehouse.reconcile import reconcile
+from tests.doubles.clock import ManualClock
 from tests.warehouse.queries import Connect, Sql, ranges, requests, state
-from tests.warehouse.simulation import bad, batch_id, fold_of, good, shard
+from tests.warehouse.simulation import Rec, bad, batch_id, fold_of, good, shard
 
 pytestmark = pytest.mark.stack
 
@@ -188,3 +195,49 @@ def test_readers_do_not_wait_for_a_writer(connect: Connect, sql: Sql) -> None:
     warehouse.commit(batch_id(0), epoch, fold_of(good(1)))
     warehouse.commit(batch_id(1), epoch, fold_of(good(2)))
     assert seen == [None, 1]
+
+
+def test_a_source_without_order_is_rejected_beyond_the_limit_and_stays_missing(
+    warehouse: PostgresqlWarehouse, sql: Sql, url: str, clock: ManualClock
+) -> None:
+    epoch = warehouse.take_epoch("events")
+    everything = RangeSet.from_numbers(np.arange(1, MAX_RANGES // 2 + 4, dtype=np.int64) * 2)
+    told: list[Exclusions] = []
+
+    def fold(exclusions: Exclusions) -> FoldedBatch:
+        told.append(exclusions)
+        scattered = exclusions.too_scattered.get("s", RangeSet())
+        records = [Rec("s", n) for n, _ in scattered.pairs()]
+        out = fold_of(records, progress=[shard(frontier=clock.now() + timedelta(seconds=1))])(exclusions)
+        return replace(out, counted={("s", 0): everything - scattered})
+
+    assert warehouse.commit(batch_id(0), epoch, fold).counted == MAX_RANGES // 2
+    assert told[1].too_scattered["s"].size == 3
+    assert sql("select code, count(*) from rejects group by 1") == [("too_scattered", 3)]
+    [line] = reconcile(url, clock).sources
+    assert line.missing == everything.highest - MAX_RANGES // 2
+
+
+def test_a_writer_waits_for_its_turn_before_it_looks_at_anything(
+    connect: Connect, url: str, sql: Sql
+) -> None:
+    """Redshift takes the snapshot at the first statement, so the lock must be that statement."""
+    warehouse, results = connect(), []
+    epoch = warehouse.take_epoch("events")
+    waiting = (
+        "select (select count(*) from pg_locks h "
+        "where h.pid = w.pid and h.granted and h.locktype = 'relation') "
+        "from pg_locks w where not w.granted and w.relation = 'writer_lock'::regclass"
+    )
+    with psycopg.connect(url) as other:
+        other.execute("lock table writer_lock")
+        thread = threading.Thread(
+            target=lambda: results.append(warehouse.commit(batch_id(0), epoch, fold_of(good(1))))
+        )
+        thread.start()
+        deadline = time.monotonic() + 30
+        while not (held := sql(waiting)) and time.monotonic() < deadline:
+            pass
+        assert held == [(0,)]
+    thread.join(timeout=30)
+    assert [result.counted for result in results] == [1]

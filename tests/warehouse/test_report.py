@@ -39,7 +39,9 @@ def test_a_single_closed_source_keeps_its_name() -> None:
 
 def test_a_source_with_a_million_gaps_is_reported_by_number_and_by_its_first_gaps() -> None:
     ledger = SourceLedger(counted=RangeSet.from_numbers(range(2, 2_000_001, 2)))
-    found = judge("s", ledger, Said(), frontier=START + timedelta(days=1), started=START, now=START)
+    found = judge(
+        "s", ledger, Said(highest=2_000_000), frontier=START + timedelta(days=1), started=START, now=START
+    )
     assert found.missing == 1_000_000
     assert len(found.missing_ranges) == RANGES_SHOWN
     assert msgspec.json.decode(msgspec.json.encode(found), type=SourceReport) == found
