@@ -32,7 +32,11 @@ SET idle_in_transaction_session_timeout = '60s';
 
 
 def fate_of(error: psycopg.Error) -> HeadraceError:
-    """The error that callers see, decided by SQLSTATE and never by message text."""
+    """The error that callers see, decided by SQLSTATE and never by message text.
+
+    A refused connection carries no SQLSTATE, whatever the reason, so a wrong password is retried too: the
+    text says it, and it may be put right meanwhile.
+    """
     state = error.sqlstate or ""
     text = f"{type(error).__name__} {state}: {str(error).strip()}"
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not state:
