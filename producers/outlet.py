@@ -157,6 +157,8 @@ class Outlet:
             self._fail(error)
             return
         self._map_is_stale = False
+        self.trouble = ""
+        self._back_off.succeeded()
         self._queue_new_map(fresh, lost)
         if lost:  # the answer and the map may disagree for a while
             self._back_off.failed(self._clock.monotonic())

@@ -38,6 +38,7 @@ class InputFile:
         except (OSError, EOFError, zlib.error) as error:
             raise unreadable(path, error) from error
         if looks_binary(self._head):
+            self.close()
             raise SourceUnreadable(
                 f"{path} is no text: its first bytes are binary. Give a log, plain or gzip, in UTF-8"
             )

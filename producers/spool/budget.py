@@ -7,21 +7,28 @@ from pathlib import Path
 from headrace.errors import HeadraceError, SpoolFull, SpoolUnusable
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_RESERVE_BYTES = 1 << 16
 
 
 class Budget:
-    """Bytes taken and allowed, for all lives of a spool together; threads may share it."""
+    """Bytes taken and allowed, for all lives of a spool together; threads may share it.
 
-    def __init__(self, allowed: int) -> None:
+    A small reserve file is kept on the disk: giving it up lets a new segment begin on a disk that is full to
+    the last byte, after which the old one can be deleted.
+    """
+
+    def __init__(self, allowed: int, directory: Path) -> None:
         self.allowed = allowed
         self.taken = 0
+        self._directory = directory
+        self._reserve = directory / "reserve"
         self._lock = threading.Lock()
 
-    def require(self, size: int, directory: Path) -> None:
+    def require(self, size: int) -> None:
         """Raise SpoolFull unless `size` more bytes may be taken."""
         if self.taken + size > self.allowed:
             raise SpoolFull(
-                f"spool {directory}: {self.taken:,} of {self.allowed:,} bytes are taken; the source is "
+                f"spool {self._directory}: {self.taken:,} of {self.allowed:,} bytes are taken; the source is "
                 "paused until Kinesis has accepted some"
             )
 
@@ -29,6 +36,18 @@ class Budget:
         """Book bytes that were taken, or (negative) given back."""
         with self._lock:
             self.taken += size
+
+    def keep_reserve(self) -> None:
+        """Have the reserve, if there is room for it."""
+        if not self._reserve.exists():
+            try:
+                self._reserve.write_bytes(bytes(_RESERVE_BYTES))
+            except OSError:  # no room: it was given up, or never was
+                self.give_up_reserve()
+
+    def give_up_reserve(self) -> None:
+        """Make a little room."""
+        self._reserve.unlink(missing_ok=True)
 
 
 def spool_error(error: OSError, directory: Path) -> HeadraceError:

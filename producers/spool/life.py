@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from headrace.errors import SpoolFull
 from producers.spool import identity as identities
 from producers.spool import segment as segments
 from producers.spool.budget import Budget, spool_error
@@ -24,6 +25,15 @@ class Extent(NamedTuple):
     last: int
     segments: tuple[Segment, ...]
     size: int
+
+
+class _Group(NamedTuple):
+    """Appended together: the last number, its position, and how far every input is read after it."""
+
+    data: bytes
+    number: int
+    position: bytes
+    positions: dict[str, str]
 
 
 class Life:
@@ -48,8 +58,7 @@ class Life:
             self._adopt(recovered, machine)
         except OSError as error:
             raise spool_error(error, directory) from error
-        self._pieces: list[bytes] = []
-        self._position = b""
+        self._groups: list[_Group] = []
         self.waiting_bytes = 0
         self.next_number = self.extent.last + 1
 
@@ -95,33 +104,24 @@ class Life:
         """
         prefix = input_name.encode() + b"\t"
         positions = [prefix + place for place in places]
-        pieces = encode(self.identity.sync, self.next_number, positions, records)
-        self._pieces += pieces
-        self.waiting_bytes += sum(map(len, pieces))
+        data = b"".join(encode(self.identity.sync, self.next_number, positions, records))
         self.next_number += len(records)
-        self._position = positions[-1]
         self.positions[input_name] = places[-1].decode()
+        group = _Group(data, self.next_number - 1, positions[-1], dict(self.positions))
+        self._groups.append(group)
+        self.waiting_bytes += len(data)
 
     def commit(self) -> None:
         """Put on disk, fsynced, what was appended.
 
-        Raises SpoolFull: nothing of it is on disk, nothing is lost, call again when there is room.
-        Raises SpoolUnusable.
+        Raises SpoolFull: nothing is lost, call again when there is room. Raises SpoolUnusable.
         """
-        if not self._pieces:
-            return
-        data = b"".join(self._pieces)
-        self._budget.require(len(data), self.directory.parent)
-        try:
-            self._write(data)
-        except OSError as error:
-            raise spool_error(error, self.directory.parent) from error
-        self._pieces, self.waiting_bytes = [], 0
-        self._at_segment_start = dict(self.positions)
-        with self._lock:
-            last = self.next_number - 1
-            self._mark.write(Progress(last, self.acknowledged, self._position))
-            self.extent = Extent(last, self.extent.segments, self.extent.size + len(data))
+        while self._groups:
+            try:
+                self._commit(len(self._groups))
+            except SpoolFull:
+                self._make_room()
+                self._commit(1)
 
     def close(self, reason: str) -> None:
         """Give no more numbers. Raises SpoolFull or SpoolUnusable."""
@@ -197,6 +197,36 @@ class Life:
         os.fsync(self._tail)
         segments.sync_directory(self.directory)
         self._mark.write(self._mark.progress._replace(committed=self.extent.last))
+
+    def _commit(self, count: int) -> None:
+        """The first groups, all of them or none."""
+        groups = self._groups[:count]
+        data = b"".join(group.data for group in groups)
+        self._budget.require(len(data))
+        try:
+            self._write(data)
+        except OSError as error:
+            raise spool_error(error, self.directory.parent) from error
+        last = groups[-1]
+        del self._groups[:count]
+        self.waiting_bytes -= len(data)
+        self._at_segment_start = last.positions
+        with self._lock:
+            self._mark.write(Progress(last.number, self.acknowledged, last.position))
+            self.extent = Extent(last.number, self.extent.segments, self.extent.size + len(data))
+
+    def _make_room(self) -> None:
+        """Where Kinesis has all of the last segment, begin another, so that it can be deleted."""
+        extent = self.extent
+        if self.acknowledged < extent.last or not extent.segments or extent.size == extent.segments[-1].start:
+            return
+        try:
+            self._budget.give_up_reserve()
+            self._begin_segment()
+            self._acknowledge(self.acknowledged)
+        except OSError as error:
+            raise spool_error(error, self.directory.parent) from error
+        self._budget.keep_reserve()
 
     def _write(self, data: bytes) -> None:
         """All of it to the last segment, or nothing."""

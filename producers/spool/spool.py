@@ -45,7 +45,7 @@ class Spool:
         if not is_source(f"{name}/{'0' * _ULID_LENGTH}"):
             raise ValueError(f"{name!r} cannot name a producer")
         self.directory = directory
-        self.budget = Budget(budget_bytes)
+        self.budget = Budget(budget_bytes, directory)
         self._name = name
         self._machine = machine
         self._new_ulid = new_ulid
@@ -57,6 +57,7 @@ class Spool:
             self.lives = [self._open(path) for path in sorted(directory.iterdir()) if _is_life(path)]
         except OSError as error:
             raise spool_error(error, directory) from error
+        self.budget.keep_reserve()
         for before, life in pairwise(self.lives):
             life.inherit(before.positions)
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from producers.spool.budget import Budget
 from producers.spool.cursor import Cursor
 from producers.spool.entry import Damaged, Entry
 from producers.spool.life import Life
@@ -38,7 +37,3 @@ def open_spool(directory: Path, **change: object) -> Spool:
         "segment_bytes": 1 << 20,
     }
     return Spool(directory, **(settings | change))  # type: ignore[arg-type]
-
-
-def unlimited() -> Budget:
-    return Budget(1 << 40)

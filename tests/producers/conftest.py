@@ -1,0 +1,49 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from headrace.kinesis.client import KinesisClient
+from headrace.kinesis.endpoint import Endpoint
+from headrace.kinesis.signature import Keys
+from headrace.ops.clock import SystemClock
+from headrace.ops.shutdown import Shutdown
+from producers import daemon
+from producers.progress import Progress
+from producers.settings import ProducerSettings
+from tests.doubles.kinesis import KinesisDouble
+
+Produce = Callable[..., int]
+
+
+@pytest.fixture
+def kinesis() -> Iterator[KinesisDouble]:
+    """The double on real time, with a stream `events` of four shards."""
+    with KinesisDouble() as double:
+        double.create_stream("events", shards=4)
+        yield double
+
+
+@pytest.fixture
+def client(kinesis: KinesisDouble) -> Iterator[KinesisClient]:
+    endpoint = Endpoint(kinesis.url, "eu-west-1", lambda: Keys("AKID", "secret"))
+    client = KinesisClient(endpoint, SystemClock(), connect_seconds=2, read_seconds=2)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def produce(client: KinesisClient, tmp_path: Path) -> Produce:
+    """Runs a producer in this process, by default on the paths given, to its end."""
+
+    def run(
+        *paths: Path,
+        shutdown: Shutdown | None = None,
+        tell: Callable[[Progress], None] | None = None,
+        **settings: object,
+    ) -> int:
+        given = {"spool": str(tmp_path / "spool"), "name": "web-7", "paths": tuple(map(str, paths))}
+        made = ProducerSettings(**(given | settings))  # type: ignore[arg-type]
+        return daemon.run(made, SystemClock(), shutdown or Shutdown(), tell, client)
+
+    return run

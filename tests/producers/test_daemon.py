@@ -1,0 +1,426 @@
+"""A whole producer in this process, against the double."""
+
+import gzip
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from headrace.errors import KinesisNotFound, SettingsError, SourceUnreadable, SpoolInUse
+from headrace.ops.shutdown import Shutdown
+from headrace.schemas.records.web_access import WebAccess
+from producers.progress import Progress
+from tests.doubles.kinesis import KinesisDouble
+from tests.doubles.kinesis_faults import FailRecords, Misroute, Refuse, Reset
+from tests.producers.received import access_lines, receive
+from tests.producers.spool.spools import open_spool
+
+LINES = access_lines(3_000)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "access.log"
+    path.write_bytes(b"\n".join(LINES) + b"\n")
+    return path
+
+
+def stop_when(shutdown: Shutdown, is_so: Callable[[Progress], bool]) -> Callable[[Progress], None]:
+    """Tells the producer to stop as soon as its progress is so."""
+    return lambda progress: shutdown.request("the test") if is_so(progress) else None
+
+
+def assert_all_arrived(kinesis: KinesisDouble, lines: int = 3_000) -> None:
+    received = receive(kinesis)
+    (source,) = received.statuses
+    assert received.numbers(source) == list(range(1, lines + 1))
+    assert received.paths() == [f"/{n}" for n in range(1, lines + 1)]
+    assert received.conflicts == []
+    last = received.statuses[source][-1]
+    assert (last.spooled, last.acknowledged, last.closed) == (lines, lines, True)
+
+
+def test_every_line_of_a_file_arrives_under_its_number(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path
+) -> None:
+    assert produce(log) == 0
+    assert_all_arrived(kinesis)
+
+
+def test_a_file_that_was_sent_is_not_sent_again(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path
+) -> None:
+    produce(log)
+    produce(log)
+    assert_all_arrived(kinesis)
+    assert set(receive(kinesis).copies.values()) == {1}
+
+
+def test_what_a_file_has_grown_by_goes_under_a_new_source(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path
+) -> None:
+    produce(log)
+    log.write_bytes(log.read_bytes() + b"\n".join(access_lines(10, 3_001)))
+    produce(log)
+    received = receive(kinesis)
+    assert [len(received.numbers(source)) for source in sorted(received.statuses)] == [3_000, 10]
+    assert received.paths() == [f"/{n}" for n in range(1, 3_011)]
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1])
+def test_failing_records_are_sent_again_and_only_they(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path, share: float
+) -> None:
+    kinesis.faults.record_failure = share
+    assert produce(log) == 0
+    assert_all_arrived(kinesis)
+    assert set(receive(kinesis).copies.values()) == {1}
+
+
+def test_failing_requests_are_sent_again_even_those_that_had_taken_effect(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path
+) -> None:
+    kinesis.faults.script("ListShards", Refuse(status=503), Reset())
+    kinesis.faults.script("PutRecords", Refuse(), Reset(), Reset(after=True), Refuse(after=True))
+    assert produce(log) == 0
+    assert_all_arrived(kinesis)
+
+
+def test_throttled_records_arrive_in_the_end(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path
+) -> None:
+    kinesis.faults.script("PutRecords", *[FailRecords()] * 6)
+    assert produce(log) == 0
+    assert_all_arrived(kinesis)
+
+
+def test_aggregates_that_landed_in_another_shard_are_sent_again(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path
+) -> None:
+    shard = min(kinesis.stream().shards)
+    kinesis.faults.script("PutRecords", *[Misroute(shard)] * 3)
+    assert produce(log) == 0
+    assert_all_arrived(kinesis)
+
+
+def test_a_split_and_a_merge_in_the_middle_lose_nothing(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path
+) -> None:
+    log.write_bytes(b"\n".join(access_lines(20_000)))
+    shards = sorted(kinesis.stream().shards)
+    done: list[str] = []
+
+    def reshard(progress: Progress) -> None:
+        if progress.acknowledged and not done:
+            kinesis.split(shards[0])
+            kinesis.merge(shards[2], shards[3])
+            done.append("once")
+
+    assert produce(log, tell=reshard, rate=40_000.0) == 0
+    assert done
+    assert_all_arrived(kinesis, 20_000)
+
+
+def test_kinesis_down_at_the_start_is_waited_for(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path
+) -> None:
+    kinesis.down()
+    problems: list[str] = []
+
+    def mend(progress: Progress) -> None:
+        if progress.problem and not problems:
+            problems.append(progress.problem)
+            kinesis.up()
+
+    assert produce(log, tell=mend) == 0
+    assert "127.0.0.1" in problems[0]
+    assert_all_arrived(kinesis)
+
+
+def test_kinesis_down_in_the_middle_is_waited_for(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path
+) -> None:
+    state: list[str] = []
+
+    def cut(progress: Progress) -> None:
+        if progress.acknowledged and not state:
+            kinesis.down()
+            state.append("down")
+        elif progress.problem and state == ["down"]:
+            kinesis.up()
+            state.append("up")
+
+    assert produce(log, tell=cut, rate=3_000.0) == 0
+    assert state == ["down", "up"]
+    assert_all_arrived(kinesis)
+
+
+def test_a_missing_stream_ends_the_producer_and_keeps_the_lines(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path
+) -> None:
+    with pytest.raises(KinesisNotFound):
+        produce(log, stream="none")
+    assert produce(log) == 0
+    assert_all_arrived(kinesis)
+
+
+def test_a_stop_with_kinesis_away_keeps_the_rest_for_the_next_start(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path
+) -> None:
+    kinesis.down()
+    shutdown = Shutdown()
+    seen: list[Progress] = []
+
+    def stop(progress: Progress) -> None:
+        seen.append(progress)
+        if progress.waiting == 3_000:
+            shutdown.request("the test")
+
+    assert produce(log, tell=stop, shutdown=shutdown, drain_seconds=0.2) == 0
+    assert (seen[-1].state, seen[-1].waiting) == ("done", 3_000)
+    kinesis.up()
+    assert produce(log) == 0
+    assert_all_arrived(kinesis)
+
+
+def test_a_stop_while_following_sends_all_and_closes_the_source(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path
+) -> None:
+    shutdown = Shutdown()
+    tell = stop_when(shutdown, lambda progress: progress.read == 3_000)
+    assert produce(log, follow=True, shutdown=shutdown, tell=tell) == 0
+    assert_all_arrived(kinesis)
+
+
+def test_a_full_spool_pauses_the_source_and_nothing_is_dropped(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path
+) -> None:
+    log.write_bytes(b"\n".join(access_lines(40_000)))
+    kinesis.down()
+    states: list[str] = []
+
+    def watch(progress: Progress) -> None:
+        if progress.state not in states:
+            states.append(progress.state)
+        if progress.state == "paused" and progress.spool_bytes <= 8 << 20 and kinesis._server is None:
+            assert "paused" in progress.problem
+            kinesis.up()
+
+    assert produce(log, tell=watch, spool_bytes=8 << 20) == 0
+    assert "paused" in states
+    assert_all_arrived(kinesis, 40_000)
+
+
+def test_a_second_producer_on_the_spool_is_refused(
+    produce: Callable[..., int], tmp_path: Path, log: Path
+) -> None:
+    spool = open_spool(tmp_path / "spool")
+    with pytest.raises(SpoolInUse):
+        produce(log)
+    spool.close()
+
+
+def test_a_damaged_entry_becomes_a_reject_under_its_number(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path, tmp_path: Path
+) -> None:
+    kinesis.down()
+    shutdown = Shutdown()
+    tell = stop_when(shutdown, lambda progress: progress.waiting == 3_000)
+    produce(log, tell=tell, shutdown=shutdown, drain_seconds=0.0)
+    segment = next((tmp_path / "spool").glob("*/*.segment"))
+    segment.write_bytes(segment.read_bytes().replace(b'"path":"/1500"', b'"path":"/15OO"'))
+    kinesis.up()
+    assert produce(log) == 0
+    received = receive(kinesis)
+    (source,) = received.statuses
+    assert received.numbers(source) == list(range(1, 3_001))
+    assert {number: reject.code for number, reject in received.rejects.items()} == {1_500: "damaged_entry"}
+    assert b"/15OO" in received.rejects[1_500].raw
+
+
+def test_a_spool_of_another_machine_is_emptied_and_a_new_source_begun(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path, tmp_path: Path
+) -> None:
+    kinesis.down()
+    shutdown = Shutdown()
+    tell = stop_when(shutdown, lambda progress: progress.waiting == 3_000)
+    produce(log, tell=tell, shutdown=shutdown, drain_seconds=0.0)
+    life = next((tmp_path / "spool").glob("*/life.json"))
+    life.write_bytes(life.read_bytes().replace(b'"machine":"', b'"machine":"x'))
+    log.write_bytes(log.read_bytes() + b"\n".join(access_lines(5, 3_001)))
+    kinesis.up()
+    assert produce(log) == 0
+    received = receive(kinesis)
+    old, new = sorted(received.statuses)
+    assert (received.numbers(old)[-1], received.numbers(new)) == (3_000, [1, 2, 3, 4, 5])
+    assert received.statuses[old][-1].closed
+    assert received.paths() == [f"/{n}" for n in range(1, 3_006)]
+
+
+def test_several_files_plain_and_gzip_are_read_in_order(
+    produce: Callable[..., int], kinesis: KinesisDouble, tmp_path: Path
+) -> None:
+    (tmp_path / "a.log.gz").write_bytes(gzip.compress(b"\n".join(access_lines(100))))
+    (tmp_path / "b.log").write_bytes(b"\n".join(access_lines(100, 101)))
+    assert produce(tmp_path / "a.log.gz", tmp_path / "b.log") == 0
+    assert_all_arrived(kinesis, 200)
+
+
+def test_a_gzip_file_cut_short_gives_what_it_has_and_then_fails(
+    produce: Callable[..., int], kinesis: KinesisDouble, tmp_path: Path
+) -> None:
+    whole = gzip.compress(b"\n".join(access_lines(50_000)))
+    path = tmp_path / "a.log.gz"
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SourceUnreadable, match="ends too early"):
+        produce(path)
+    received = receive(kinesis)
+    assert len(received.events) > 1_000
+    assert received.paths() == [f"/{n}" for n in range(1, len(received.events) + 1)]
+
+
+def test_bad_lines_become_rejects_and_a_long_one_is_kept_whole(
+    produce: Callable[..., int], kinesis: KinesisDouble, tmp_path: Path
+) -> None:
+    good = access_lines(5)
+    long = b"x" * 5_000_000
+    lines = [
+        *LINES[:40],
+        good[0],
+        b"garbage",
+        b"",
+        long,
+        good[1].replace(b"GET /2", b"GET /\xff"),
+        b"\0" + good[2],
+    ]
+    log = tmp_path / "access.log"
+    log.write_bytes(b"\n".join([*lines, good[3]]))
+    assert produce(log) == 0
+    received = receive(kinesis)
+    codes = {number: reject.code for number, reject in received.rejects.items()}
+    assert codes == {
+        42: "unparsable_line",
+        43: "unparsable_line",
+        44: "too_large",
+        46: "unparsable_line",
+    }
+    assert [received.events[key].data.path for key in sorted(received.events) if key[1] in {45, 47}] == [
+        "/\N{REPLACEMENT CHARACTER}",
+        "/4",
+    ]
+    too_large = received.rejects[44]
+    assert too_large.raw_place is not None
+    assert Path(too_large.raw_place).read_bytes() == long
+    assert (too_large.raw_length, too_large.raw) == (len(long), long[: 512 * 1024])
+
+
+def test_an_empty_file_sends_nothing_and_is_no_error(
+    produce: Callable[..., int], kinesis: KinesisDouble, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.log").touch()
+    assert produce(tmp_path / "empty.log") == 0
+    assert kinesis.records() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "No such file"),
+        (bytes(range(256)) * 20, "no text"),
+        (b"\xff\xfe" + "GET".encode("utf-16"), "no text"),
+    ],
+)
+def test_a_file_that_cannot_be_a_log_is_refused_by_name(
+    produce: Callable[..., int], tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "bad.log"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SourceUnreadable, match=rf"bad\.log.*{message}"):
+        produce(path)
+
+
+def test_ndjson_lines_of_a_record_type_arrive(
+    produce: Callable[..., int], kinesis: KinesisDouble, tmp_path: Path
+) -> None:
+    time = "2026-01-02T03:04:05Z"
+    data = {"client_address": "::1", "method": "GET", "path": "/a", "status": 200}
+    envelope = {"specversion": "1.0", "id": "7", "source": "elsewhere", "type": "web_access.v1"}
+    lines = [
+        {"time": time, "data": data},
+        envelope | {"time": time, "data": data | {"path": "/b"}},
+        {"time": time, "data": data | {"status": "200"}},
+        {"time": "yesterday", "data": data},
+        envelope | {"type": "other.v1", "time": time, "data": data},
+    ]
+    path = tmp_path / "records.ndjson"
+    path.write_bytes(b"\n".join(msgspec.json.encode(line) for line in lines))
+    assert produce(path, format="ndjson") == 0
+    received = receive(kinesis)
+    assert received.paths() == ["/a", "/b"]
+    assert {number: reject.code for number, reject in received.rejects.items()} == {
+        3: "wrong_type",
+        4: "unparsable_line",
+        5: "unparsable_line",
+    }
+    assert received.rejects[3].raw == msgspec.json.encode(lines[2])
+
+
+def test_rebase_shifts_by_whole_hours_so_that_the_newest_is_now(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path
+) -> None:
+    assert produce(log, rebase="now") == 0
+    times = {event.time for event in receive(kinesis).events.values()}
+    (time,) = times
+    assert timedelta(0) <= datetime.now(UTC) - time < timedelta(hours=1)
+    assert (time.minute, time.second) == (5, 3)
+
+
+def test_a_rate_spreads_the_lines_over_time(
+    produce: Callable[..., int], kinesis: KinesisDouble, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"\n".join(access_lines(300)))
+    seen: list[int] = []
+    assert produce(path, rate=300.0, tell=lambda progress: seen.append(progress.read)) == 0
+    assert len({count for count in seen if 0 < count < 300}) >= 3
+    assert_all_arrived(kinesis, 300)
+
+
+def test_settings_that_do_not_go_together_are_refused(produce: Callable[..., int], log: Path) -> None:
+    with pytest.raises(SettingsError, match="at least one"):
+        produce()
+    with pytest.raises(SettingsError, match="rebase"):
+        produce(log, follow=True, rebase="now")
+    with pytest.raises(SettingsError, match=r"not a record type.*web_access\.v1"):
+        produce(log, type="reject.v1")
+
+
+def test_lines_appended_while_following_arrive(
+    produce: Callable[..., int], kinesis: KinesisDouble, tmp_path: Path
+) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(b"\n".join(access_lines(10)) + b"\n")
+    shutdown, step = Shutdown(), [0]
+
+    def act(progress: Progress) -> None:
+        if progress.acknowledged == 10 and step[0] == 0:
+            step[0] = 1
+            with log.open("ab") as file:
+                file.write(b"\n".join(access_lines(10, 11)) + b"\nunfinished")
+        elif progress.acknowledged == 20:
+            shutdown.request("the test")
+
+    runner = threading.Thread(
+        target=produce, args=(log,), kwargs={"follow": True, "tell": act, "shutdown": shutdown}
+    )
+    runner.start()
+    runner.join(20)
+    assert not runner.is_alive()
+    received = receive(kinesis)
+    assert received.rejects == {}
+    assert all(isinstance(event.data, WebAccess) for event in received.events.values())
+    assert_all_arrived(kinesis, 20)
