@@ -40,7 +40,7 @@ class BatchCommitter:
         monitor: Monitor,
     ) -> None:
         """`stream` is the stream's identity, with its creation time."""
-        self.failure: HaltError | Stopped | None = None
+        self.failure: Exception | None = None
         self._warehouse = warehouse
         self._stream = stream
         self._epoch = epoch
@@ -64,8 +64,10 @@ class BatchCommitter:
         """Commit one batch. Raises what ends the query."""
         try:
             self._commit(frame, batch_id)
-        except (HaltError, Stopped) as error:
+        except Exception as error:
             self.failure = error
+            if not isinstance(error, HaltError | Stopped):
+                get_logger().exception("a batch failed", batch=batch_id)
             raise
 
     def _commit(self, frame: DataFrame, batch_id: int) -> None:

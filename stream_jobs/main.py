@@ -9,7 +9,8 @@ from headrace.ops.health import HealthServer
 from headrace.ops.logs import get_logger
 from headrace.ops.shutdown import Shutdown
 from headrace.schemas.registry import OUTPUTS
-from headrace.warehouse.warehouse import Probe, connect, no_probe
+from headrace.warehouse.probe import Probe, no_probe
+from headrace.warehouse.warehouse import connect
 from stream_jobs.commit import BatchCommitter
 from stream_jobs.monitor import Monitor
 from stream_jobs.patience import Stopped, patiently

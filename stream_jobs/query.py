@@ -64,24 +64,33 @@ class StreamQuery:
         committer.query_is(query.id)
         return cls(query, committer, clock)
 
+    @property
+    def is_active(self) -> bool:
+        """Whether the query has neither been stopped nor failed."""
+        return bool(self._query.isActive)
+
+    def failure(self) -> Exception:
+        """What ended the query."""
+        return self._committer.failure or told_by_spark(str(self._query.exception() or "the query ended"))
+
     def watch(self, shutdown: Shutdown, *, drain_seconds: float) -> None:
         """Wait for a stop, and let the batch under way end. Raises what ended the query."""
         try:
-            while self._query.isActive:
+            while self.is_active:
                 if shutdown.wait(_POLL):
                     self.drain(drain_seconds)
                     return
-            ended = str(self._query.exception() or "the query ended")
+            failure = self.failure()
         except (Py4JError, PySparkException, ConnectionError) as error:
-            ended = f"Spark's JVM is gone: {error}"
+            failure = QueryFailed(f"Spark's JVM is gone: {error}")
         if not shutdown.requested():
-            raise self._committer.failure or told_by_spark(ended)
+            raise failure
 
     def drain(self, seconds: float) -> None:
         """Stop between two batches; one that takes longer is cut off, and replayed at the next start."""
         self._committer.close()
         deadline = self._clock.monotonic() + seconds
-        while self._query.isActive and self._query.status["isTriggerActive"]:
+        while self.is_active and self._query.status["isTriggerActive"]:
             if self._clock.monotonic() >= deadline:
                 break
             self._clock.sleep(_POLL / 5)

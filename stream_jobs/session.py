@@ -1,5 +1,6 @@
 """The Spark session that the stream job runs in."""
 
+import logging
 import os
 import re
 import shutil
@@ -62,6 +63,7 @@ def spark_session(*, master: str, memory: str, state: Path) -> SparkSession:
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGINT)
     session: SparkSession = builder.getOrCreate()
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)  # it logs what the job reports in one line
     if in_main:
         signal.signal(signal.SIGINT, before)
     return session

@@ -10,16 +10,6 @@ from tests.stream_jobs.source.engine import Engine
 SHARDS = ("shardId-000000000000", "shardId-000000000001")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _credentials() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", "test")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        yield
-
-
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()

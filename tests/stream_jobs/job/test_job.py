@@ -1,0 +1,193 @@
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from headrace.errors import BatchMismatch, FencedOut, StreamRecreated
+from headrace.warehouse.probe import POINTS
+from tests.doubles.kinesis import KinesisDouble
+from tests.stream_jobs.job.harness import NOON, Job, access, counted, send, settled, snapshot
+
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.stack,
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # py4j's and pyspark's
+]
+
+Jobs = Callable[..., Job]
+Query = Callable[[str], list[tuple[Any, ...]]]
+
+
+def test_records_reach_every_window_and_the_ledger(
+    kinesis: KinesisDouble, job: Jobs, url: str, query: Query
+) -> None:
+    send(kinesis, [access(number) for number in range(1, 501)])
+    job().until(lambda: counted(url) == 500)
+    for name in ("web_traffic_1m", "web_paths_5m", "web_visitors_15m"):
+        assert query(f"select sum(records), sum(requests) from {name}") == [(500, 500)]
+    assert query("select sum(bytes) from web_traffic_1m") == [(500 * 501 // 2,)]
+    assert query("select records from ledger_types where record_type = 'web_access.v1'") == [(500,)]
+
+
+def test_everything_twice_and_shuffled_gives_the_same_numbers(
+    kinesis: KinesisDouble, job: Jobs, url: str, query: Query
+) -> None:
+    raws = [access(number) for number in range(1, 301)] + [b"garbage", access(301).replace(b"200", b'"x"')]
+    send(kinesis, raws)
+    running = job(batch_records=60)
+    running.until(lambda: settled(url) == 301)
+    once = snapshot(url)
+    again = raws * 2
+    random.Random(7).shuffle(again)
+    send(kinesis, again, per_aggregate=3)
+    kinesis.put("events", access(302), key="last", hash_key="0")
+    kinesis.put("events", access(303), key="last", hash_key=str(2**128 - 1))
+    running.until(lambda: counted(url) == 302)
+    twice = snapshot(url)
+    assert query("select sum(records) from web_traffic_1m") == [(302,)]
+    assert once["ledger_types"] == [("web_access.v1", 300)]
+    assert len(twice["rejects"]) == len(once["rejects"]) == 2
+    assert query("select sum(bytes) from web_traffic_1m") == [(sum(range(1, 301)) + 302 + 303,)]
+
+
+def test_a_record_that_comes_days_late_lands_in_its_window_and_is_flagged(
+    kinesis: KinesisDouble, job: Jobs, url: str, query: Query
+) -> None:
+    now = kinesis.clock.now()
+    send(kinesis, [access(1, at=now), access(2, at=now - timedelta(days=3)), access(3, at=now)])
+    job().until(lambda: counted(url) == 3)
+    rows = query("select sum(records), sum(late_records) from web_traffic_1m")
+    assert rows == [(3, 1)]
+    (late,) = query("select window_start, records, late_records from web_traffic_1m where late_records > 0")
+    assert late[0].replace(second=0) == (now - timedelta(days=3)).replace(second=0, microsecond=0)
+
+
+@pytest.mark.parametrize("batch", [0, 1])
+def test_jobs_that_die_at_every_point_of_a_commit_change_no_number(
+    kinesis: KinesisDouble, job: Jobs, url: str, batch: int
+) -> None:
+    send(kinesis, [access(number) for number in range(1, 101)], per_aggregate=5)
+    for point in POINTS:
+        job(probe=_dies_at(point, visit=batch + 1), batch_records=2).ended()
+    last = job()
+    send(kinesis, [access(101)])
+    last.until(lambda: counted(url) == 101)
+    numbers = snapshot(url)
+    assert numbers["ledger_types"] == [("web_access.v1", 101)]
+    for name in ("web_traffic_1m", "web_paths_5m", "web_visitors_15m"):
+        assert sum(row[-1] for row in numbers[name]) == 101
+
+
+def _dies_at(point: str, *, visit: int) -> Callable[[str], None]:
+    visits: list[str] = []
+
+    def probe(at: str) -> None:
+        visits.append(at)
+        if at == point and visits.count(point) == visit:
+            raise MemoryError(at)
+
+    return probe
+
+
+def test_a_new_checkpoint_goes_on_where_the_warehouse_stands(
+    kinesis: KinesisDouble, job: Jobs, url: str, query: Query, tmp_path: Any
+) -> None:
+    send(kinesis, [access(number) for number in range(1, 51)])
+    first = job()
+    first.until(lambda: counted(url) == 50)
+    first.stop()
+    second = job(checkpoint=str(tmp_path / "another"))
+    send(kinesis, [access(51)])
+    second.until(lambda: counted(url) == 51)
+    assert query("select sum(dropped) from batches") == [(0,)]
+
+
+def test_a_second_job_fences_the_first_out(
+    kinesis: KinesisDouble, job: Jobs, url: str, tmp_path: Any
+) -> None:
+    send(kinesis, [access(number) for number in range(1, 51)])
+    first = job()
+    first.until(lambda: counted(url) == 50)
+    second = job(checkpoint=str(tmp_path / "another"), stream="events", cache=str(tmp_path / "cache2"))
+    send(kinesis, [access(number) for number in range(51, 101)])
+    second.until(lambda: counted(url) == 100)
+    assert isinstance(first.ended(), FencedOut)
+
+
+def test_a_committed_batch_that_comes_back_with_other_ends_ends_the_job(
+    kinesis: KinesisDouble, job: Jobs, url: str, query: Query
+) -> None:
+    send(kinesis, [access(1)])
+    first = job()
+    first.until(lambda: counted(url) == 1)
+    first.stop()
+    tampered = "update batches set batch_id = batch_id + 1, end_positions = '{}'"
+    query(f"{tampered} where batch_id = (select max(batch_id) from batches) returning 1")
+    send(kinesis, [access(2)])
+    assert isinstance(job().ended(), BatchMismatch)
+
+
+def test_a_stream_made_anew_ends_the_job_with_the_remedy(
+    kinesis: KinesisDouble, job: Jobs, url: str, tmp_path: Any
+) -> None:
+    send(kinesis, [access(1)])
+    first = job()
+    first.until(lambda: counted(url) == 1)
+    first.stop()
+    del kinesis.api.streams["events"]
+    kinesis.create_stream("events", shards=2)
+    ended = job().ended()
+    assert isinstance(ended, StreamRecreated)
+    assert "HEADRACE_CHECKPOINT" in str(ended)
+    send(kinesis, [access(2)])
+    job(checkpoint=str(tmp_path / "new")).until(lambda: counted(url) == 2)
+
+
+def test_shards_split_and_merge_while_the_job_runs(
+    kinesis: KinesisDouble, job: Jobs, url: str, query: Query
+) -> None:
+    running = job()
+    send(kinesis, [access(number) for number in range(1, 101)], per_aggregate=5)
+    low, high = kinesis.split("shardId-000000000000")
+    send(kinesis, [access(number) for number in range(101, 201)], per_aggregate=5)
+    kinesis.merge(low.shard_id, high.shard_id)
+    send(kinesis, [access(number) for number in range(201, 301)], per_aggregate=5)
+    running.until(lambda: counted(url) == 300)
+    assert query("select sum(dropped) from batches") == [(0,)]
+    running.until(lambda: len(query("select 1 from shard_progress where closed")) == 3)
+
+
+def test_extremes_of_every_field_commit_and_come_back_equal(
+    kinesis: KinesisDouble, job: Jobs, url: str, query: Query
+) -> None:
+    largest = 2**53 - 1
+    raws = [
+        access(1, bytes=largest),
+        access(2, bytes=largest, path="/" + "x" * 8000),
+        access(3, path=None, method=None, status=None, bytes=None, client_address=None, user_agent=None),
+        access(4, at=NOON.replace(year=1970, month=1, day=1)),
+        access(5, at=NOON.replace(year=2199)),
+        access(6, path="/\"'\\;--\t", user_agent='"quoted"'),
+        access(largest, source="ünïcode/Ω"),
+        access(7, path="/\x00"),
+    ]
+    send(kinesis, raws, per_aggregate=3)
+    job().until(lambda: settled(url) == 8)
+    assert query("select max(bytes) from web_paths_5m where path like '/x%'") == [(largest,)]
+    assert query("select count(*) from web_traffic_1m where method = '' and status_class = ''") == [(1,)]
+    assert query("select records from web_paths_5m where path = e'/\"\\'\\\\;--\\t'") == [(1,)]
+    assert query("select source, first_number from ledger_ranges where source like 'ü%'") == [
+        ("ünïcode/Ω", largest)
+    ]
+    assert query("select code, sequence from rejects") == [("nul_character", 7)]
+
+
+def test_an_idle_stream_moves_the_frontier(job: Jobs, query: Query) -> None:
+    running = job()
+    frontier = "select min(frontier) from shard_progress"
+    running.until(lambda: query(frontier)[0][0] is not None)
+    (first,) = query(frontier)[0]
+    running.until(lambda: query(frontier)[0][0] > first)
+    assert running.monitor.health().ok
