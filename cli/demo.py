@@ -25,12 +25,14 @@ from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.reconcile import reconcile
 from infra.local import java, ports, postgres, processes
 from infra.local.stack import PRODUCER, Stack
+from producers.sources.input_file import InputFile
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples/access.log"
 EXAMPLE_SPEED = 1000.0  # lines a second, so that there is something to watch
 WATCHED = OUTPUTS["web_traffic_1m"]
 _POLL = 0.5
 _STALL_SECONDS = 60
+_GIVE_UP_SECONDS = 10  # once the producer has failed
 _ARRIVE_SECONDS = 30
 
 
@@ -69,11 +71,13 @@ class Replay:
     speed: float | None
 
     def check(self) -> None:
-        """Raises SourceUnreadable when the log cannot be opened, before anything is started."""
+        """Raises SourceUnreadable for what is no log, or an empty one, before anything is started."""
+        file = InputFile(self.log)
         try:
-            self.log.open("rb").close()
-        except OSError as error:
-            raise SourceUnreadable(f"{self.log}: {error.strerror}: name an access log with --log.") from error
+            if not file.read(1):
+                raise SourceUnreadable(f"{self.log} is empty: there is nothing to replay")
+        finally:
+            file.close()
 
     def command(self) -> list[str]:
         """The producer."""
@@ -94,6 +98,7 @@ class Demo:
     started: float = field(init=False)
     first_window: float | None = None
     sent: int = 0
+    failure: str | None = None
 
     def __post_init__(self) -> None:
         """The stack tells its steps to the display."""
@@ -133,16 +138,16 @@ class Demo:
     def _watch(self) -> Progress:
         """Show how the windows fill until all is in, or nothing moves any more."""
         clock, last, moved = self.place.clock, Progress(), self.place.clock.monotonic()
-        while clock.monotonic() - moved < _STALL_SECONDS:
+        while clock.monotonic() - moved < (_STALL_SECONDS if self.failure is None else _GIVE_UP_SECONDS):
             self.stack.check_job()
             producing = self._producing()
             try:
                 progress, found = demo_progress.read(self._url(), WATCHED)
-                self.sent = max(self.sent, progress.sent, demo_progress.sent(self.place.state))
-                progress = replace(progress, sent=self.sent)
             except WarehouseUnavailable:
                 clock.sleep(_POLL)
                 continue
+            self.sent = max(self.sent, progress.sent, demo_progress.sent(self.place.state))
+            progress = replace(progress, sent=self.sent)
             self._note_first_window(progress)
             self.display.show(progress, found)
             if progress.complete and not producing:
@@ -150,16 +155,17 @@ class Demo:
             if progress != last or producing:
                 last, moved = progress, clock.monotonic()
             clock.sleep(_POLL)
-        self.display.say(f"nothing has moved for {_STALL_SECONDS} s")
+        self.display.say("nothing moves any more")
         return last
 
     def _producing(self) -> bool:
-        """Whether the producer runs. Raises LocalStackFailed when it failed."""
-        if processes.find(self.place.state, PRODUCER) is not None:
+        """Whether the producer runs. One that failed may have sent something: that is let in, and shown."""
+        state = self.place.state
+        if processes.find(state, PRODUCER) is not None:
             return True
-        if code := processes.exit_code(self.place.state, PRODUCER):
-            words = processes.last_words(self.place.state, PRODUCER)
-            raise LocalStackFailed(f"the producer failed (exit code {code}): {words}")
+        if self.failure is None and (code := processes.exit_code(state, PRODUCER)):
+            self.failure = f"the producer failed (exit code {code}), {processes.last_words(state, PRODUCER)}"
+            self.display.say(self.failure)
         return False
 
     def _note_first_window(self, progress: Progress) -> None:
@@ -172,8 +178,10 @@ class Demo:
         with connect(self._url()) as connection:
             last = [table(newest(connection, output, 8)) for output in OUTPUTS.values()]
         report = reconcile(self._url(), self.place.clock, wait=_ARRIVE_SECONDS)
-        self.screen.print(Group(*last, Text(lateness(progress)), draw(report)))
-        return report.balanced and bool(report.sources)
+        self.screen.print(
+            Group(*last, Text(lateness(progress, rebased=self.replay.rebase is not None)), draw(report))
+        )
+        return report.balanced and bool(report.sources) and self.failure is None
 
     def _url(self) -> str:
         database = processes.find(self.place.state, postgres.NAME)

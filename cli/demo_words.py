@@ -13,15 +13,16 @@ _NEXT_STEPS = (
 _REJECTS = 'query "select code, errors, raw from rejects"    # what was rejected, whole, and why'
 
 
-def lateness(progress: Progress) -> str:
+def lateness(progress: Progress, *, rebased: bool) -> str:
     """Why records count as late, when they do: a log's times are those at which it was written."""
     if not progress.late or progress.first is None or progress.newest is None:
         return ""
     share = "all" if progress.late == progress.counted else f"{progress.late:,} of {progress.counted:,}"
     dates = f"{progress.first:%Y-%m-%d} to {progress.newest:%Y-%m-%d}"
+    remedy = "" if rebased else " REBASE=now moves the log's times to now."
     return (
-        f"The log's times, {dates}, are long past, so {share} records count as late:\n"
-        "they are in their windows all the same, and flagged. REBASE=now moves the log's times to now.\n"
+        f"The log's times, {dates}, are past, so {share} records count as late:\n"
+        f"they are in their windows all the same, and flagged.{remedy}\n"
     )
 
 

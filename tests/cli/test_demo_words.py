@@ -1,3 +1,4 @@
+import gzip
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,15 +30,17 @@ def test_a_demo_is_complete_when_the_producer_is_done_and_nothing_is_under_way(
 
 
 def test_late_records_are_explained_with_the_logs_dates() -> None:
-    text = lateness(Progress(counted=10, late=10, first=MAY, newest=MAY.replace(day=20)))
+    text = lateness(Progress(counted=10, late=10, first=MAY, newest=MAY.replace(day=20)), rebased=False)
     assert "2015-05-17 to 2015-05-20" in text
     assert "all records count as late" in text
     assert "REBASE=now" in text
-    assert "4 of 10 records" in lateness(Progress(counted=10, late=4, first=MAY, newest=MAY))
+    some = lateness(Progress(counted=10, late=4, first=MAY, newest=MAY), rebased=True)
+    assert "4 of 10 records" in some
+    assert "REBASE" not in some
 
 
 def test_where_nothing_is_late_nothing_is_said() -> None:
-    assert lateness(Progress(counted=10, first=MAY, newest=MAY)) == ""
+    assert lateness(Progress(counted=10, first=MAY, newest=MAY), rebased=False) == ""
 
 
 def test_a_failed_demo_points_to_its_logs_and_to_nothing_else() -> None:
@@ -56,15 +59,27 @@ def test_the_example_is_there_and_whole() -> None:
     assert len(EXAMPLE.read_bytes().splitlines()) == 10_000
 
 
-def test_a_log_that_is_missing_is_said_before_anything_is_started_or_removed(
-    headrace: Headrace, tmp_path: Path
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "cannot be read: No such file"),
+        (b"", "is empty"),
+        (gzip.compress(b""), "is empty"),
+        (bytes(range(256)) * 40, "is no text"),
+    ],
+)
+def test_what_is_no_log_is_said_before_anything_is_started_or_removed(
+    headrace: Headrace, tmp_path: Path, content: bytes | None, complaint: str
 ) -> None:
     treasure = tmp_path / ".headrace/postgres/PG_VERSION"
     treasure.parent.mkdir(parents=True)
     treasure.touch()
-    answer = headrace("demo", "--log", str(tmp_path / "none.log"))
+    log = tmp_path / "some.log"
+    if content is not None:
+        log.write_bytes(content)
+    answer = headrace("demo", "--log", str(log))
     assert answer.code == 2
-    assert answer.err.startswith(f"headrace: {tmp_path}/none.log: No such file")
+    assert answer.err.startswith(f"headrace: {log} {complaint}")
     assert answer.out == ""
     assert treasure.exists()
 
