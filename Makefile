@@ -4,7 +4,7 @@ HEADRACE := .venv/bin/headrace
 UV_COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test check bench lock clean
+.PHONY: help setup demo up down test check bench docs lock clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-7s %s\n", $$1, $$2 }'
@@ -32,6 +32,9 @@ check: setup ## Format, lint, types and layers
 
 bench: setup ## Measure the speed, as a table and as JSON
 	@.venv/bin/python -m tests.bench
+
+docs: setup ## Write docs/reference.md anew from the declarations
+	@$(HEADRACE) reference > docs/reference.md
 
 lock: setup ## Resolve the dependencies anew and write the three locks
 	@$(UV_COMPILE) --all-extras --group dev --upgrade pyproject.toml -o requirements.lock

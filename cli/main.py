@@ -21,6 +21,7 @@ COMMANDS = {
     "windows": Lazy("cli.windows", "Show the newest windows of each output."),
     "query": Lazy("cli.query", "Ask the warehouse in SQL."),
     "reconcile": Lazy("cli.reconcile", "Prove that every record is accounted for."),
+    "reference": Lazy("cli.reference", "Print every setting, metric, stream, table and error."),
 }
 
 

@@ -1,0 +1,126 @@
+"""`headrace reference`: every setting, metric, stream, table and error, from their declarations."""
+
+from collections.abc import Iterable, Iterator
+
+import click
+import msgspec
+from prometheus_client.metrics import MetricWrapperBase
+
+from cli.settings import CommandSettings
+from headrace import errors
+from headrace.ops import metrics
+from headrace.ops.settings import describe
+from headrace.schemas.record_type import Field
+from headrace.schemas.registry import OUTPUTS, RECORD_TYPES
+from headrace.schemas.reject_codes import RejectCode
+from headrace.schemas.streams import STREAMS
+from headrace.schemas.tables import Table
+from headrace.warehouse.system_tables import SYSTEM_TABLES
+from producers.settings import ProducerSettings
+from stream_jobs.settings import StreamJobSettings
+
+SETTINGS: tuple[type[msgspec.Struct], ...] = (CommandSettings, ProducerSettings, StreamJobSettings)
+
+
+@click.command()
+def command() -> None:
+    """Print the reference: settings, metrics, streams, record types, tables, reject codes, errors.
+
+    Example: headrace reference | less
+    """
+    click.echo("\n".join(reference()))
+
+
+def reference() -> Iterator[str]:
+    """The lines of docs/reference.md."""
+    yield "# Reference"
+    yield ""
+    yield "Printed by `headrace reference` from the declarations themselves; `make docs` writes it here."
+    yield from _settings()
+    yield from _metrics()
+    yield from _streams()
+    yield from _record_types()
+    yield from _tables()
+    yield from _section("Reject codes", ("code", "meaning"), ((f"`{c}`", c.meaning) for c in RejectCode))
+    yield from _section("Errors", ("error", "fate", "meaning"), _errors(errors.HeadraceError))
+
+
+def _section(title: str, heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield from ("", f"## {title}", "")
+    yield from _grid(heads, rows)
+
+
+def _grid(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{' --- |' * len(heads)}"
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+
+
+def _settings() -> Iterator[str]:
+    yield from ("", "## Settings")
+    for kind in SETTINGS:
+        yield from ("", f"### {kind.__name__}", "")
+        rows = ((f"`{s.variable}`", f"`{s.field}`", s.meaning, _shown(s.default)) for s in describe(kind))
+        yield from _grid(("variable", "key in the stage file", "meaning", "default"), rows)
+
+
+def _shown(default: object) -> str:
+    return "" if default is None or default == "" else f"`{default}`"
+
+
+def _metrics() -> Iterator[str]:
+    declared = (m for name in metrics.__all__ if isinstance(m := getattr(metrics, name), MetricWrapperBase))
+    rows = (
+        (f"`{family.name}{'_total' if family.type == 'counter' else ''}`", family.type, family.documentation)
+        for metric in declared
+        for family in metric.describe()
+    )
+    return _section("Metrics", ("metric", "kind", "meaning"), sorted(rows))
+
+
+def _streams() -> Iterator[str]:
+    rows = (
+        (f"`{s.name}`", s.description, ", ".join(s.record_types), f"{s.retention.days} days", s.rejects_to)
+        for s in STREAMS.values()
+    )
+    return _section("Streams", ("stream", "holds", "record types", "retention", "rejects go to"), rows)
+
+
+def _record_types() -> Iterator[str]:
+    yield from ("", "## Record types")
+    for record_type in RECORD_TYPES.values():
+        yield from ("", f"### {record_type.name}", "", record_type.description, "")
+        rows = (
+            (f"`{f.name}`", f.kind, "yes" if f.nullable else "no", _bounds(f), f.description)
+            for f in record_type.fields
+        )
+        yield from _grid(("field", "kind", "may be null", "bounds", "meaning"), rows)
+
+
+def _bounds(field: Field) -> str:
+    if field.max_bytes is not None:
+        return f"{field.max_bytes} bytes"
+    return "" if field.minimum is None else f"{field.minimum} to {field.maximum}"
+
+
+def _tables() -> Iterator[str]:
+    yield from ("", "## Tables")
+    for output in OUTPUTS.values():
+        yield from _table(output.table())
+        if (parts := output.parts_table()) is not None:
+            yield from _table(parts)
+    for table in SYSTEM_TABLES:
+        yield from _table(table)
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield from ("", f"### {table.name}", "", table.description, "")
+    rows = ((f"`{c.name}`", str(c.type), c.description) for c in table.columns)
+    yield from _grid(("column", "type", "meaning"), rows)
+
+
+def _errors(kind: type[errors.HeadraceError]) -> Iterator[tuple[str, str, str]]:
+    for child in kind.__subclasses__():
+        yield f"`{child.__name__}`", child.fate.value, (child.__doc__ or "").splitlines()[0]
+        yield from _errors(child)

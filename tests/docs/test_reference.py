@@ -1,0 +1,14 @@
+from pathlib import Path
+
+from cli.reference import reference
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_reference_lists_everything_as_it_is_declared_now() -> None:
+    assert (ROOT / "docs/reference.md").read_text() == "\n".join(reference()) + "\n", "run `make docs`"
+
+
+def test_every_declaration_says_what_it_means() -> None:
+    empty = [line for line in reference() if line.startswith("|") and line.rstrip(" |").endswith("|")]
+    assert empty == []
