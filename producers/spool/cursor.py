@@ -36,6 +36,9 @@ class Cursor:
                 self._read(segment, limit, taken)
             else:
                 self._fill(taken, extent.last + 1 if final else self._following(extent.segments))
+        if not taken and self._segment is not None and self._segment not in self._life.extent.segments:
+            self.close()  # it is deleted, but its room is not free while it is open
+            self._segment = None
         return taken
 
     def close(self) -> None:
