@@ -1,6 +1,6 @@
 """A stranger's producer: boto3, aws-kinesis-agg, json and the CloudEvents specification; none of our code."""
 
-import datetime
+import datetime as dt
 import json
 import random
 import re
@@ -13,9 +13,10 @@ import boto3
 from aws_kinesis_agg.aggregator import RecordAggregator
 
 LINE = re.compile(
-    r'(\S+) \S+ (\S+) \[([^\]]+)\] "(\S+) (\S+) (HTTP/[\d.]+)" (\d+) (\d+|-) "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"'
+    r'(\S+) \S+ (\S+) \[([^\]]+)\] "(\S+) (\S+) (HTTP/[\d.]+)" (\d+) (\d+|-) '
+    r'"((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"'
 )
-GARBAGE = [b"", b"{", b"\xff\xfe\x00", b'"text"', b"[]", b'{"specversion":"1.0"}', b"\xf3\x89\x9a\xc2oops"]
+GARBAGE = [b"  ", b"{", b"\xff\xfe\x00", b'"text"', b"[]", b'{"specversion":"1.0"}', b"\xf3\x89\x9a\xc2oops"]
 
 
 def records_of(log: Path, sources: tuple[str, ...]) -> Iterator[dict[str, Any]]:
@@ -31,7 +32,7 @@ def records_of(log: Path, sources: tuple[str, ...]) -> Iterator[dict[str, Any]]:
 def cloud_event(source: str, number: int, match: re.Match[str]) -> dict[str, Any]:
     address, user, time, method, target, protocol, status, size, referer, agent = match.groups()
     path, _, query = target.partition("?")
-    moment = datetime.datetime.strptime(time, "%d/%b/%Y:%H:%M:%S %z")
+    moment = dt.datetime.strptime(time, "%d/%b/%Y:%H:%M:%S %z")
     return {
         "data": {
             "client_address": address,
@@ -54,11 +55,15 @@ def cloud_event(source: str, number: int, match: re.Match[str]) -> dict[str, Any
     }
 
 
+def encode(event: dict[str, Any]) -> bytes:
+    return json.dumps(event).encode()
+
+
 def wild(events: list[dict[str, Any]], seed: int) -> list[bytes]:
     """A third of the events twice, garbage between them, all in random order."""
     chance = random.Random(seed)
     twice = [event for event in events if chance.random() < 1 / 3]
-    messages = [json.dumps(event).encode() for event in events + twice] + GARBAGE
+    messages = [*map(encode, events + twice), *GARBAGE]
     chance.shuffle(messages)
     return messages
 
@@ -74,7 +79,7 @@ def send(stream: str, messages: Iterable[bytes], seed: int) -> None:
         if turn % 2:
             aggregated(client, stream, run, chance)
         else:
-            entries = [{"Data": m or b" ", "PartitionKey": str(chance.random())} for m in run]
+            entries = [{"Data": m, "PartitionKey": str(chance.random())} for m in run]
             answer = client.put_records(StreamName=stream, Records=entries)
             assert answer["FailedRecordCount"] == 0
 

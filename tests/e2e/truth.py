@@ -15,7 +15,8 @@ PARSED = r"""
 create table hits as
 with cut as (
   select line, regexp_extract(line,
-    '^(\S+) \S+ \S+ \[([^\]]+)\] "([A-Z]+) ([^ "]+) HTTP/[0-9.]+" ([0-9]{3}) ([0-9]+|-) "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"$',
+    '^(\S+) \S+ \S+ \[([^\]]+)\] "([A-Z]+) ([^ "]+) HTTP/[0-9.]+" ([0-9]{3}) ([0-9]+|-) ' ||
+    '"((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"$',
     ['client_address', 'time', 'method', 'target', 'status', 'size', 'referer', 'user_agent']) as field
   from lines
 )
