@@ -81,9 +81,10 @@ class Lanes:
         again: Callable[[Aggregate[int]], list[Aggregate[int]]],
         lost: Iterable[Parcel] = (),
     ) -> None:
-        """Follow a new map: what waits for a shard that is gone, and what was lost, is aggregated again."""
-        lost = list(lost)
-        self.put_back(lost)
+        """Follow a new map: what waits for a shard that is gone, and what was lost, is aggregated again.
+
+        Lost parcels are back in their lanes already.
+        """
         lost_ids = {id(parcel.aggregate) for parcel in lost}
         waiting = [
             (aggregate, shard_map.find(shard_id or "") is not None and id(aggregate) not in lost_ids)

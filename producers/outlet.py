@@ -1,6 +1,6 @@
 """Puts aggregates into a stream: only failed ones again, each checked against the shard that took it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from headrace.errors import KinesisUnavailable
 from headrace.kinesis.aggregation import UserRecord
@@ -46,7 +46,11 @@ class Outlet:
     def is_ready(self) -> bool:
         """Whether the shards are known; raises KinesisRefused when there is no such stream."""
         if self._map_is_stale and self._back_off.is_over(self._clock.monotonic()):
-            self._fetch_map()
+            fresh = self._ask_for_map()
+            if fresh is not None:
+                self.trouble = ""
+                self._back_off.succeeded()
+                self._follow_map(fresh, [])
         return self._aggregator.shard_map is not None
 
     def add(self, number: int, record: bytes, key: str | None) -> None:
@@ -104,25 +108,35 @@ class Outlet:
             return self._client.put_records(self._stream, entries)
 
     def _settle(self, parcels: list[Parcel], results: list[PutResult]) -> list[tuple[int, ...]]:
+        """What was acknowledged; the rest goes back, in its order, before the lanes follow a new map."""
+        delivered: list[Parcel] = []
+        doubtful: list[tuple[Parcel, str]] = []
         now = self._clock.monotonic()
-        acknowledged: list[tuple[int, ...]] = []
-        failed: list[Parcel] = []
-        lost: list[Parcel] = []
         for parcel, result in zip(parcels, results, strict=True):
+            shard_id = result.shard_id or ""
             if result.error_code is not None:
                 self._on_failed(parcel, result, now)
-                failed.append(parcel)
-            elif self._is_delivered(parcel.aggregate, result.shard_id or ""):
-                parcel.lane.back_off.succeeded()
-                parcel.lane.rate.accepted(parcel.aggregate.entry.size, now)
-                acknowledged.append(parcel.aggregate.refs)
-                _count(parcel.aggregate)
+            elif parcel.aggregate.fate_in(shard_id, self._aggregator.shard_map) is Fate.DELIVERED:
+                delivered.append(parcel)
             else:
-                lost.append(parcel)
-        self._lanes.put_back(failed)
-        if lost:
-            self._send_anew(lost)
-        return acknowledged
+                doubtful.append((parcel, shard_id))
+        fresh = self._ask_for_map() if doubtful else None
+        lost = [p for p, shard_id in doubtful if p.aggregate.fate_in(shard_id, fresh) is not Fate.DELIVERED]
+        delivered += [p for p, shard_id in doubtful if p.aggregate.fate_in(shard_id, fresh) is Fate.DELIVERED]
+        done = {id(parcel) for parcel in delivered}
+        self._lanes.put_back([parcel for parcel in parcels if id(parcel) not in done])
+        if fresh is not None:
+            self._follow_map(fresh, lost)
+        return [self._acknowledge(parcel, now) for parcel in delivered]
+
+    def _acknowledge(self, parcel: Parcel, now: float) -> tuple[int, ...]:
+        lane, aggregate = parcel
+        lane.back_off.succeeded()
+        lane.rate.accepted(aggregate.entry.size, now)
+        metrics.USER_RECORDS_PUT.inc(len(aggregate.refs))
+        metrics.KINESIS_RECORDS_PUT.inc()
+        metrics.USER_RECORDS_DATA_PUT.inc(aggregate.entry.size)
+        return aggregate.refs
 
     def _on_failed(self, parcel: Parcel, result: PutResult, now: float) -> None:
         metrics.PUT_ERRORS.labels(code=result.error_code).inc()
@@ -134,39 +148,25 @@ class Outlet:
                 f"Kinesis refuses records: {result.error_code} {result.error_message or ''}".strip()
             )
 
-    def _is_delivered(self, aggregate: Aggregate[int], shard_id: str) -> bool:
-        fate = aggregate.fate_in(shard_id, self._aggregator.shard_map)
-        if fate is Fate.UNKNOWN:
-            self._fetch_map()
-            fate = aggregate.fate_in(shard_id, self._aggregator.shard_map)
-        return fate is Fate.DELIVERED
-
-    def _send_anew(self, lost: list[Parcel]) -> None:
-        """Aggregates that KCL would throw away where they landed: sort their records by the map of now."""
-        metrics.PUT_ERRORS.labels(code="WrongShard").inc(len(lost))
-        self._fetch_map(lost)
-
-    def _fetch_map(self, lost: Iterable[Parcel] = ()) -> None:
-        """Follow the stream's shards as they are now; without an answer, the old map stays a while."""
-        lost = list(lost)
+    def _ask_for_map(self) -> ShardMap | None:
+        """The stream's shards as they are now; None without an answer: the old map stays a while."""
         try:
             fresh = shard_map(self._client.list_shards(self._stream))
         except (KinesisUnavailable, ValueError) as error:  # ValueError: caught in the middle of a split
             self._map_is_stale = True
-            self._lanes.put_back(lost)
             self._fail(error)
-            return
+            return None
         self._map_is_stale = False
-        self.trouble = ""
-        self._back_off.succeeded()
-        self._queue_new_map(fresh, lost)
-        if lost:  # the answer and the map may disagree for a while
-            self._back_off.failed(self._clock.monotonic())
+        return fresh
 
-    def _queue_new_map(self, fresh: ShardMap, lost: list[Parcel]) -> None:
+    def _follow_map(self, fresh: ShardMap, lost: list[Parcel]) -> None:
+        """Sort by the new map what waits for shards that are gone, and what KCL would throw away."""
         filled = self._aggregator.take_map(fresh)
         self._lanes.sort_anew(fresh, self._aggregator.again, lost)
         self._queue(filled)
+        if lost:  # the answer and the map may disagree for a while
+            metrics.PUT_ERRORS.labels(code="WrongShard").inc(len(lost))
+            self._back_off.failed(self._clock.monotonic())
 
     def _queue(self, aggregates: list[Aggregate[int]]) -> None:
         self._lanes.add(aggregates)
@@ -176,9 +176,3 @@ class Outlet:
         metrics.PUT_ERRORS.labels(code=type(error).__name__).inc()
         self.trouble = str(error)
         self._back_off.failed(self._clock.monotonic())
-
-
-def _count(aggregate: Aggregate[int]) -> None:
-    metrics.USER_RECORDS_PUT.inc(len(aggregate.refs))
-    metrics.KINESIS_RECORDS_PUT.inc()
-    metrics.USER_RECORDS_DATA_PUT.inc(aggregate.entry.size)
