@@ -11,7 +11,7 @@ class Acknowledged:
         self._beyond: set[int] = set()
 
     def add(self, numbers: Sequence[int]) -> None:
-        """These numbers are with Kinesis."""
+        """These numbers, which ascend, are with Kinesis."""
         first, last = numbers[0], numbers[-1]
         if first == self.until + 1 and last - first + 1 == len(numbers):  # the usual case: a run of lines
             self.until = last
