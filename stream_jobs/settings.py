@@ -35,7 +35,7 @@ class StreamJobSettings(msgspec.Struct, frozen=True, kw_only=True):
     batch_records: Annotated[
         int, Setting("HEADRACE_BATCH_RECORDS", "the most Kinesis records in a batch")
     ] = 200_000
-    batch_bytes: Annotated[int, Setting("HEADRACE_BATCH_BYTES", "the most bytes in a batch")] = 64 << 20
+    batch_bytes: Annotated[int, Setting("HEADRACE_BATCH_BYTES", "the most bytes in a batch")] = 128 << 20
     fail_on_data_loss: Annotated[
         bool,
         Setting("HEADRACE_FAIL_ON_DATA_LOSS", "stop when the stream dropped records before they were read"),

@@ -19,7 +19,7 @@ class StreamConnection:
     def __init__(self, stream: str, endpoint: Endpoint, clock: Clock) -> None:
         self.stream = stream
         self.endpoint = endpoint
-        self._client = KinesisClient(endpoint, clock)
+        self.client = KinesisClient(endpoint, clock)
         self._retention = timedelta(hours=24)
 
     @classmethod
@@ -31,16 +31,16 @@ class StreamConnection:
 
     def describe(self) -> Stream:
         """The stream as it is now. Raises KinesisNotFound, KinesisUnavailable and their kinds."""
-        summary = self._client.describe_stream_summary(self.stream)
+        summary = self.client.describe_stream_summary(self.stream)
         self._retention = timedelta(hours=summary.retention_period_hours)
-        listed = self._client.list_shards(self.stream)
+        listed = self.client.list_shards(self.stream)
         shards = [ListedShard(shard.shard_id, shard.parents, not shard.is_open) for shard in listed]
         return Stream(self.stream, round(summary.stream_creation_timestamp * 1000), shards)
 
     def now_ms(self) -> int:
         """The service's own time, milliseconds since 1970. Raises KinesisUnavailable and its kinds."""
         payload = msgspec.json.encode({"StreamName": self.stream})
-        date = self._client.call("DescribeStreamSummary", payload).date
+        date = self.client.call("DescribeStreamSummary", payload).date
         if date is None:
             raise KinesisUnavailable("DescribeStreamSummary answered without a Date")
         return round(date.timestamp() * 1000)
@@ -48,7 +48,7 @@ class StreamConnection:
     def cursor(self, shard: str, position: str, frontier: int, *, fail_on_data_loss: bool) -> ShardCursor:
         """A cursor right after `position`; knows the retention as of the last `describe`."""
         return ShardCursor(
-            self._client,
+            self.client,
             self.stream,
             shard,
             position=position,

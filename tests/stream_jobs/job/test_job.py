@@ -170,7 +170,7 @@ def test_extremes_of_every_field_commit_and_come_back_equal(
         access(4, at=NOON.replace(year=1970, month=1, day=1)),
         access(5, at=NOON.replace(year=2199)),
         access(6, path="/\"'\\;--\t", user_agent='"quoted"'),
-        access(largest, source="ünïcode/Ω"),
+        access(largest, source="ünïcode/Ω", at=NOON),
         access(7, path="/\x00"),
     ]
     send(kinesis, raws, per_aggregate=3)
