@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 
@@ -12,7 +13,7 @@ _MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """The life file.
+    """The life file: a line of JSON, and one with its checksum.
 
     `machine` and `inode` (of the life's directory) tell a spool that was copied or restored from the one that
     wrote it. `closed` says why no number is given any more; `reported`: Kinesis has the status that says so.
@@ -44,11 +45,17 @@ def this_machine() -> str:
 def read(directory: Path) -> Identity | None:
     """The life file; None when it is missing or damaged."""
     try:
-        return msgspec.json.decode((directory / _FILE).read_bytes(), type=Identity)
+        body, _, checksum = (directory / _FILE).read_bytes().rpartition(b"\n#")
+        return msgspec.json.decode(body, type=Identity) if checksum == _checksum(body) else None
     except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
 def write(directory: Path, identity: Identity) -> None:
     """Replace the life file. Raises OSError."""
-    write_durably(directory / _FILE, msgspec.json.encode(identity))
+    body = msgspec.json.encode(identity)
+    write_durably(directory / _FILE, body + b"\n#" + _checksum(body))
+
+
+def _checksum(body: bytes) -> bytes:
+    return b"%08x" % crc32(body)

@@ -1,6 +1,7 @@
 """A whole producer in this process, against the double."""
 
 import gzip
+import socket
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import requests
 
 from headrace.errors import KinesisNotFound, SettingsError, SourceUnreadable, SpoolInUse
 from headrace.ops.shutdown import Shutdown
@@ -16,7 +18,7 @@ from producers.progress import Progress
 from tests.doubles.kinesis import KinesisDouble
 from tests.doubles.kinesis_faults import FailRecords, Misroute, Refuse, Reset
 from tests.producers.received import access_lines, receive
-from tests.producers.spool.spools import open_spool
+from tests.producers.spool.spools import move_to_another_machine, open_spool
 
 LINES = access_lines(3_000)
 
@@ -140,6 +142,27 @@ def test_kinesis_down_at_the_start_is_waited_for(
     assert_all_arrived(kinesis)
 
 
+def test_healthz_is_red_while_kinesis_is_down_and_says_why(
+    produce: Callable[..., int], kinesis: KinesisDouble, log: Path
+) -> None:
+    kinesis.down()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    answers: list[requests.Response] = []
+
+    def ask(progress: Progress) -> None:
+        red = bool(progress.problem) and not answers
+        if red or (answers and progress.acknowledged):
+            answers.append(requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5))
+        if red:
+            kinesis.up()
+
+    assert produce(log, tell=ask, health_port=port) == 0
+    assert (answers[0].status_code, answers[-1].status_code) == (503, 200)
+    assert "127.0.0.1" in answers[0].json()["detail"]["problem"]
+    assert answers[-1].json()["detail"]["acknowledged"] == 3_000
+
+
 def test_kinesis_down_in_the_middle_is_waited_for(
     produce: Callable[..., int], kinesis: KinesisDouble, log: Path
 ) -> None:
@@ -248,8 +271,7 @@ def test_a_spool_of_another_machine_is_emptied_and_a_new_source_begun(
     shutdown = Shutdown()
     tell = stop_when(shutdown, lambda progress: progress.waiting == 3_000)
     produce(log, tell=tell, shutdown=shutdown, drain_seconds=0.0)
-    life = next((tmp_path / "spool").glob("*/life.json"))
-    life.write_bytes(life.read_bytes().replace(b'"machine":"', b'"machine":"x'))
+    move_to_another_machine(tmp_path / "spool")
     log.write_bytes(log.read_bytes() + b"\n".join(access_lines(5, 3_001)))
     kinesis.up()
     assert produce(log) == 0

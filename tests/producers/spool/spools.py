@@ -1,8 +1,12 @@
 """What the spool's tests share."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
+from producers.spool import identity
 from producers.spool.cursor import Cursor
 from producers.spool.entry import Damaged, Entry
 from producers.spool.life import Life
@@ -37,3 +41,20 @@ def open_spool(directory: Path, **change: object) -> Spool:
         "segment_bytes": 1 << 20,
     }
     return Spool(directory, **(settings | change))  # type: ignore[arg-type]
+
+
+def copy_in_place(written: Path, path: Path) -> None:
+    """A copy that its life file takes for the original: as if what happens next, happened in place."""
+    shutil.copytree(written, path)
+    for directory in path.glob("0*"):
+        known = identity.read(directory)
+        assert known is not None
+        identity.write(directory, msgspec.structs.replace(known, inode=directory.stat().st_ino))
+
+
+def move_to_another_machine(spool: Path) -> None:
+    """As if the spool had been written on another machine."""
+    for life in spool.glob("*/life.json"):
+        known = identity.read(life.parent)
+        assert known is not None
+        identity.write(life.parent, msgspec.structs.replace(known, machine="another"))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from headrace.errors import SpoolFull, SpoolUnusable
 from producers.spool.cursor import Cursor
 from producers.spool.entry import Damaged, Entry
-from tests.producers.spool.spools import OpenSpool, fill, open_spool, read_all
+from tests.producers.spool.spools import OpenSpool, copy_in_place, fill, open_spool, read_all
 
 RECORDS = [b"record %d " % n * (n % 3 + 1) for n in range(1, 31)]
 
@@ -158,6 +158,27 @@ def test_a_kill_within_a_write_leaves_whole_entries_and_the_rest_is_cut(
         spool.close()
 
 
+@settings(max_examples=80, deadline=None)
+@given(data=st.data(), name=st.sampled_from(["life.json", "mark"]))
+def test_a_flipped_byte_of_a_small_file_loses_no_entry_and_uses_no_number_twice(
+    written: Path, data: st.DataObject, name: str
+) -> None:
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "spool"
+        copy_in_place(written, path)
+        victim = next(path.glob(f"*/{name}"))
+        content = bytearray(victim.read_bytes())
+        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+        victim.write_bytes(bytes(content))
+        spool = open_spool(path)
+        life = spool.lives[0]
+        assert life.source == f"web-7/{1:026d}"
+        assert life.acknowledged <= 4
+        assert all(isinstance(item, Entry) for item in read_all(life, after=4))
+        assert spool.life().next_number == (31 if life.is_open else 1)
+        spool.close()
+
+
 @pytest.mark.parametrize("name", ["life.json", "mark"])
 def test_damaged_or_lost_small_files_lose_no_entry(written: Path, tmp_path: Path, name: str) -> None:
     path = tmp_path / "spool"
@@ -254,15 +275,3 @@ def test_a_failing_disk_is_no_full_disk(reopen: OpenSpool, monkeypatch: pytest.M
     monkeypatch.setattr(os, "fdatasync", fail)
     with pytest.raises(SpoolUnusable, match="Input/output error"):
         life.commit()
-
-
-def copy_in_place(written: Path, path: Path) -> None:
-    """A copy that its life file takes for the original: as if what happened, happened in place."""
-    shutil.copytree(written, path)
-    for life in path.glob("*/life.json"):
-        life.write_bytes(
-            life.read_bytes().replace(
-                b'"inode":%d' % (written / life.parent.name).stat().st_ino,
-                b'"inode":%d' % life.parent.stat().st_ino,
-            )
-        )

@@ -1,0 +1,35 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from headrace.schemas import registry
+from headrace.schemas.codec import encode
+from headrace.schemas.record_type import RecordType
+from headrace.schemas.records.producer_status import ProducerStatus
+from headrace.schemas.records.web_access import WEB_ACCESS, WebAccess
+from producers.keys import key_reader
+
+TIME = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def record(user: str | None) -> bytes:
+    return encode(
+        "s", 1, TIME, WebAccess(client_address="::1", user=user, method="GET", path="/", status=200)
+    )
+
+
+def test_an_unkeyed_type_has_no_keys() -> None:
+    assert key_reader("web_access.v1")(record("ada")) is None
+
+
+@pytest.mark.parametrize(
+    ("user", "key"), [("ada", "ada"), ("", None), (None, None), ("\N{SNOWMAN}" * 80, "\N{SNOWMAN}" * 80)]
+)
+def test_a_keyed_type_is_keyed_by_its_field(
+    monkeypatch: pytest.MonkeyPatch, user: str | None, key: str | None
+) -> None:
+    keyed = RecordType(name="web_access.v1", data=WEB_ACCESS.data, description="keyed", partition_key="user")
+    monkeypatch.setitem(registry.RECORD_TYPES, "web_access.v1", keyed)
+    key_of = key_reader("web_access.v1")
+    assert key_of(record(user)) == key
+    assert key_of(encode("s", None, TIME, ProducerStatus(spooled=1, acknowledged=1))) is None
