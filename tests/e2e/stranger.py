@@ -88,5 +88,5 @@ def aggregated(client: Any, stream: str, run: list[bytes], chance: random.Random
     aggregator = RecordAggregator()
     for message in run:
         aggregator.add_user_record(str(chance.random()), message)
-    key, hash_key, data = aggregator.clear_and_get().get_contents()
-    client.put_record(StreamName=stream, Data=data, PartitionKey=key, ExplicitHashKey=hash_key)
+    key, _, data = aggregator.clear_and_get().get_contents()
+    client.put_record(StreamName=stream, Data=data, PartitionKey=key)
