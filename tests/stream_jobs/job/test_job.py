@@ -1,13 +1,18 @@
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from headrace.errors import BatchMismatch, FencedOut, StreamRecreated
+from headrace.schemas.codec import Rejection, encode
 from headrace.warehouse.probe import POINTS
+from producers.access_log import parse
 from tests.doubles.kinesis import KinesisDouble
+from tests.e2e.truth import PATHS, TRAFFIC, Truth
 from tests.stream_jobs.job.harness import NOON, Job, access, counted, send, settled, snapshot
 
 pytestmark = [
@@ -191,3 +196,67 @@ def test_an_idle_stream_moves_the_frontier(job: Jobs, query: Query) -> None:
     (first,) = query(frontier)[0]
     running.until(lambda: query(frontier)[0][0] > first)
     assert running.monitor.health().ok
+
+
+def test_the_real_log_twice_and_shuffled_equals_the_truth(
+    kinesis: KinesisDouble, job: Jobs, url: str, query: Query
+) -> None:
+    log = Path(__file__).parents[3] / "examples" / "access.log"
+    truth = Truth(log)
+    raws = []
+    for number, line in enumerate(log.read_bytes().splitlines(), start=1):
+        parsed = parse(line)
+        raws.append(
+            b"a line that is none" if isinstance(parsed, Rejection) else encode("web-1/A", number, *parsed)
+        )
+    copies = raws * 2
+    random.Random(7).shuffle(copies)
+    send(kinesis, copies, per_aggregate=150)
+    job(batch_records=50).until(lambda: counted(url) == truth.good())
+    send(kinesis, raws[:1000], per_aggregate=100)
+    traffic = "select window_start, method, status_class, requests, bytes from web_traffic_1m"
+    assert sorted(_in_utc(query(traffic))) == sorted(row[:5] for row in truth.rows(TRAFFIC))
+    paths = "select window_start, path, requests, errors, bytes from web_paths_5m"
+    assert sorted(_in_utc(query(paths))) == sorted(truth.rows(PATHS))
+    assert query("select sum(records), sum(late_records) from web_paths_5m") == [(truth.good(),) * 2]
+
+
+def _in_utc(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """DuckDB's timestamps have no zone."""
+    return [(row[0].astimezone(UTC).replace(tzinfo=None), *row[1:]) for row in rows]
+
+
+def test_a_warehouse_that_goes_away_is_waited_for(
+    kinesis: KinesisDouble, job: Jobs, url: str, server: str
+) -> None:
+    running = job()
+    send(kinesis, [access(1)])
+    running.until(lambda: counted(url) == 1)
+    name = url.rpartition("/")[2]
+    with psycopg.connect(server + "postgres", autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        send(kinesis, [access(2)])
+        running.until(lambda: "warehouse" in str(running.monitor.health().detail["trouble"]))
+        assert not running.monitor.health().ok
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    running.until(lambda: counted(url) == 2)
+    running.until(lambda: running.monitor.health().ok)
+
+
+def test_a_kinesis_that_goes_away_is_waited_for(kinesis: KinesisDouble, job: Jobs, url: str) -> None:
+    running = job()
+    send(kinesis, [access(1)])
+    running.until(lambda: counted(url) == 1)
+    kinesis.down()
+    running.until(lambda: not running.monitor.health().ok)
+    kinesis.up()
+    send(kinesis, [access(2)])
+    running.until(lambda: counted(url) == 2)
+    running.until(lambda: running.monitor.health().ok)
+
+
+def test_garbage_does_not_stop_the_stream(kinesis: KinesisDouble, job: Jobs, url: str, query: Query) -> None:
+    send(kinesis, [b"garbage", b"\x00", b"{}", b"[" * 5000, access(1)], per_aggregate=5)
+    job().until(lambda: counted(url) == 1)
+    assert query("select count(*) from rejects") == [(4,)]
