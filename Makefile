@@ -1,6 +1,7 @@
 # Short calls of the headrace command; `make help` lists them. Each target sets the project up first if need be.
 PYTHON ?= python3
 HEADRACE := .venv/bin/headrace
+WITH_JAVA = JAVA_HOME="$$(.venv/bin/python -m infra.local.java)"
 UV_COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --generate-hashes
 
 .DEFAULT_GOAL := help
@@ -21,8 +22,8 @@ up: setup ## Start the local stack in the background: emulator, PostgreSQL, stre
 down: setup ## Stop the local stack once the stream job has read everything
 	@$(HEADRACE) down
 
-test: setup ## Run every test
-	@.venv/bin/pytest -n 2 --dist loadgroup
+test: setup ## Run every test (TESTS=tests/kinesis for some)
+	@$(WITH_JAVA) .venv/bin/pytest -n 2 --dist loadgroup $(TESTS)
 
 check: setup ## Format, lint, types and layers
 	@.venv/bin/ruff format --check --quiet .
@@ -30,8 +31,9 @@ check: setup ## Format, lint, types and layers
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-bench: setup ## Measure the speed, as a table and as JSON
-	@.venv/bin/python -m tests.bench
+bench: setup ## Measure the speed against its goals (JSON=1 for a program)
+	@.venv/bin/python -m bench.decode $(if $(JSON),--json)
+	@$(WITH_JAVA) .venv/bin/python -m bench.stream $(if $(JSON),--json)
 
 docs: setup ## Write docs/reference.md anew from the declarations
 	@$(HEADRACE) reference > docs/reference.md

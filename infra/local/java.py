@@ -1,8 +1,10 @@
 """Finds the Java that Spark runs on; standard library only, because set-up runs it on a bare machine."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -61,3 +63,8 @@ def _version(home: Path) -> int | None:
         text = asked.stderr
     found = re.search(r'version "(?:1\.)?(\d+)|JAVA_VERSION="(?:1\.)?(\d+)', text)
     return int(found[1] or found[2]) if found else None
+
+
+if __name__ == "__main__":
+    # For the Makefile: tests and benches start Spark themselves.
+    sys.stdout.write(f"{find(os.environ).home}\n")  # noqa: TID251  an entry point
