@@ -179,6 +179,41 @@ def test_a_flipped_byte_of_a_small_file_loses_no_entry_and_uses_no_number_twice(
         spool.close()
 
 
+def test_nothing_of_an_entry_that_was_cut_is_left_behind_a_shorter_one(reopen: OpenSpool) -> None:
+    life = reopen().life()
+    fill(life, b"a")
+    mark = (life.directory / "mark").read_bytes()
+    fill(life, b"x" * 500)
+    segment = life.extent.segments[0].path
+    os.truncate(segment, segment.stat().st_size - 1)
+    (life.directory / "mark").write_bytes(mark)
+    fill(reopen().life(), b"short")
+    spool = reopen()
+    assert (len(spool.lives), spool.life().is_open) == (1, True)
+    assert read_all(spool.life())[1:] == [Entry(2, b"in\t1", b"short")]
+
+
+def test_a_segment_stays_until_all_of_it_is_acknowledged(reopen: OpenSpool) -> None:
+    life = reopen(segment_bytes=100).life()
+    for n in range(0, 30, 3):
+        fill(life, b"x" * 40, b"y" * 40, b"z" * 40, start=n)
+    for number in (4, 5, 11, 13):
+        life.acknowledge(number)
+        assert [item.number for item in read_all(life, after=number)] == list(range(number + 1, 31))
+        assert all(isinstance(item, Entry) for item in read_all(life, after=number))
+        assert life.extent.segments[0].first == number - (number - 1) % 3
+
+
+def test_a_new_segment_knows_how_far_every_input_was_read_in_those_before(reopen: OpenSpool) -> None:
+    life = reopen(segment_bytes=100).life()
+    for n, name in enumerate(["a", "b", "a", "c"]):
+        life.append(name, [b"%d" % n], [b"x" * 100])
+        life.commit()
+    life.acknowledge(4)
+    assert len(life.extent.segments) == 1
+    assert reopen().positions == {"a": "2", "b": "1", "c": "3"}
+
+
 @pytest.mark.parametrize("name", ["life.json", "mark"])
 def test_damaged_or_lost_small_files_lose_no_entry(written: Path, tmp_path: Path, name: str) -> None:
     path = tmp_path / "spool"
@@ -260,6 +295,7 @@ def test_a_full_disk_pauses_and_leaves_no_half_entry(
         with pytest.raises(SpoolFull, match="no room"):
             life.commit()
     assert read_all(life) == [Entry(1, b"in\t1", b"a")]
+    assert life.extent.segments[0].path.stat().st_size == life.extent.size
     life.commit()
     assert read_all(life)[1] == Entry(2, b"in\t2", b"b" * 600)
     assert [item.number for item in read_all(reopen().life())] == [1, 2]
