@@ -1,4 +1,4 @@
-"""`make bench`: every bench in turn, each figure in a table, and all of them as one JSON object at the end."""
+"""`make bench`: every bench in turn, each figure in a table, and all of them as one JSON object."""
 
 import json
 import subprocess
