@@ -12,6 +12,7 @@ from producers import daemon
 from producers.progress import Progress
 from producers.settings import ProducerSettings
 from tests.doubles.kinesis import KinesisDouble
+from tests.producers.received import access_lines
 
 Produce = Callable[..., int]
 
@@ -47,3 +48,11 @@ def produce(client: KinesisClient, tmp_path: Path) -> Produce:
         return daemon.run(made, SystemClock(), shutdown or Shutdown(), tell, client)
 
     return run
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """3,000 lines."""
+    path = tmp_path / "access.log"
+    path.write_bytes(b"\n".join(access_lines(3_000)) + b"\n")
+    return path

@@ -58,3 +58,14 @@ def access_lines(count: int, first: int = 1) -> list[bytes]:
         b'203.0.113.9 - - [17/May/2015:10:05:03 +0000] "GET /%d HTTP/1.1" 200 512 "-" "curl/8"' % n
         for n in range(first, first + count)
     ]
+
+
+def assert_all_arrived(kinesis: KinesisDouble, lines: int = 3_000) -> None:
+    """All lines /1, /2, … of one source, each once counted, and the source closed."""
+    received = receive(kinesis)
+    (source,) = received.statuses
+    assert received.numbers(source) == list(range(1, lines + 1))
+    assert received.paths() == [f"/{n}" for n in range(1, lines + 1)]
+    assert received.conflicts == []
+    last = received.statuses[source][-1]
+    assert (last.spooled, last.acknowledged, last.closed) == (lines, lines, True)
