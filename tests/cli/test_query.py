@@ -138,3 +138,11 @@ def test_times_with_a_zone_are_shown_in_utc(
     finally:
         database.execute("ALTER DATABASE headrace RESET timezone")
     assert answer.out == "at\n2024-01-01 00:00:00\n"
+
+
+def test_the_transaction_itself_is_read_only_and_sees_one_state(
+    headrace: Headrace, warehouse_url: str
+) -> None:
+    for setting, value in (("transaction_read_only", "on"), ("transaction_isolation", "repeatable read")):
+        answer = headrace("query", f"SHOW {setting}", "--format", "csv", HEADRACE_WAREHOUSE_URL=warehouse_url)
+        assert answer.out.splitlines()[1] == value
