@@ -6,16 +6,19 @@
 One class for all versions: Spark 4.0 and 4.1 call `latestOffset()`, later ones `latestOffset(start, limit)`.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 from pyspark.sql.datasource import DataSource, DataSourceStreamReader, InputPartition
 from pyspark.sql.types import StructType
 
 from headrace.ops.clock import SystemClock
+from stream_jobs.source.admission import Limits
 from stream_jobs.source.cache import ChunkCache
 from stream_jobs.source.connection import StreamConnection
 from stream_jobs.source.offsets import ShardOffset, ShardRange, StreamOffset, initial_offset, range_of
@@ -24,7 +27,18 @@ from stream_jobs.source.range_reader import read_range
 from stream_jobs.source.read_ahead import ReadAhead
 from stream_jobs.source.rows import SPARK_SCHEMA, marker_rows, record_rows
 
+try:  # since Spark 4.2
+    from pyspark.sql.streaming.datasource import (  # type: ignore[import-not-found,unused-ignore]
+        ReadMaxRows,
+        SupportsTriggerAvailableNow,
+    )
+
+    _MIXINS: tuple[type, ...] = (SupportsTriggerAvailableNow,)
+except ImportError:
+    _MIXINS = ()
+
 NAME = "headrace-kinesis"
+_UNLIMITED = Limits(sys.maxsize, sys.maxsize, sys.maxsize)
 
 
 class KinesisDataSource(DataSource):
@@ -56,7 +70,7 @@ class ShardGroup(InputPartition):
         self.cache_folder = cache_folder
 
 
-class KinesisStreamReader(DataSourceStreamReader):
+class KinesisStreamReader(DataSourceStreamReader, *_MIXINS):  # type: ignore[misc]  # known at run time only
     """The reader; in Spark's driver-side worker it lives as long as the query, a task gets a copy."""
 
     def __init__(self, options: SourceOptions) -> None:
@@ -73,10 +87,20 @@ class KinesisStreamReader(DataSourceStreamReader):
     ) -> dict[str, Any]:
         """Up to where the next batch may read; the last offset again while there is nothing new."""
         at = StreamOffset.from_json(start) if start else self._at or initial_offset(self._options.stream)
-        if self._ahead is None:
-            self._ahead = ReadAhead(self._options, SystemClock())
-        self._at = self._ahead.next_offset(at, limit)
+        self._at = self._live().next_offset(at, limits_of(limit, self._options.limits))
         return self._at.to_json()
+
+    def getDefaultReadLimit(self) -> object:  # noqa: N802  Spark's name, since 4.2
+        """The limit in rows; the one in bytes is kept beside it, since Spark takes one only."""
+        return ReadMaxRows(self._options.rows_per_batch)
+
+    def prepareForTriggerAvailableNow(self) -> None:  # noqa: N802  Spark's name, since 4.2
+        """Take what the stream holds now, and end."""
+        self._live().end_at_tip()
+
+    def reportLatestOffset(self) -> dict[str, Any] | None:  # noqa: N802  Spark's name, since 4.2
+        """Each shard's tip and lag, for the query's progress."""
+        return msgspec.to_builtins(self._ahead.state()) if self._ahead else None
 
     def partitions(self, start: dict[str, Any], end: dict[str, Any]) -> Sequence[InputPartition]:
         """The parts of the shards between two offsets, spread over at most `maxPartitions` tasks."""
@@ -112,6 +136,11 @@ class KinesisStreamReader(DataSourceStreamReader):
         if partition.markers:
             yield marker_rows(options.stream, partition.markers)
 
+    def _live(self) -> ReadAhead:
+        if self._ahead is None:
+            self._ahead = ReadAhead(self._options, SystemClock())
+        return self._ahead
+
     def commit(self, end: dict[str, Any]) -> None:
         """Spark will not ask for what lies before `end` again: the cache may let go of it."""
         if self._ahead is not None:
@@ -121,6 +150,17 @@ class KinesisStreamReader(DataSourceStreamReader):
         """Stop reading ahead, and remove the cache."""
         if self._ahead is not None:
             self._ahead.close()
+
+
+def limits_of(limit: object, options: Limits) -> Limits:
+    """The limits of a batch, given Spark's ReadLimit: None before 4.2; ReadAllAvailable means no limit."""
+    if limit is None:
+        return options
+    if isinstance(rows := getattr(limit, "max_rows", None), int):
+        return options._replace(rows=rows)
+    if isinstance(size := getattr(limit, "max_bytes", None), int):
+        return options._replace(size=size)
+    return _UNLIMITED
 
 
 @lru_cache(maxsize=4)

@@ -7,6 +7,7 @@ import msgspec
 
 from headrace.errors import RetryError, SettingsError
 from headrace.ops.clock import Clock
+from stream_jobs.source.admission import Limits
 from stream_jobs.source.cache import ChunkCache
 from stream_jobs.source.connection import StreamConnection
 from stream_jobs.source.offsets import TRIM_HORIZON, StreamOffset, begin_after
@@ -16,6 +17,8 @@ from stream_jobs.source.shards import Stream, from_latest
 
 _FIRST_WAIT = 2.0  # the first batch may wait so long for every shard's first answer
 _STATUS_EVERY = 0.5
+_POLL = 0.02
+_DATE_RESOLUTION = 999_999  # microseconds: the Date header knows the second only
 
 
 class ReadAhead:
@@ -27,6 +30,8 @@ class ReadAhead:
         self._prefetcher: Prefetcher | None = None
         self._cache: ChunkCache | None = None
         self._told: StreamOffset | None = None  # the offset that Spark heard last
+        self._ends = False
+        self._until: int | None = None  # microseconds since 1970
         self._moved_at = clock.monotonic()
         self._reporting = threading.Lock()
         self._status_due = float("-inf")
@@ -38,7 +43,15 @@ class ReadAhead:
         """Where the chunks are."""
         return self._cache.folder if self._cache else None
 
-    def next_offset(self, after: StreamOffset, limit: object = None) -> StreamOffset:  # noqa: ARG002
+    def end_at_tip(self) -> None:
+        """Give what the stream holds at the first look, and then nothing more (Trigger.AvailableNow)."""
+        self._ends = True
+
+    def state(self) -> ReaderState:
+        """How the reading goes."""
+        return self._prefetcher.state() if self._prefetcher else ReaderState("", {})
+
+    def next_offset(self, after: StreamOffset, limits: Limits) -> StreamOffset:
         """Up to where a batch that starts at `after` may read; `after` itself while there is nothing new.
 
         While Kinesis cannot be reached there is nothing new; the status file says why.
@@ -49,8 +62,11 @@ class ReadAhead:
             return after
         assert self._prefetcher is not None
         now = self._clock.monotonic()
-        idle = self._options.markers and now - self._moved_at >= self._options.idle_seconds
-        offset = self._prefetcher.advance(self._options.limits, idle=idle or begun)
+        idle = self._options.markers and now - self._moved_at >= self._options.idle_seconds and not self._ends
+        offset = self._prefetcher.advance(limits, idle=idle or begun, until=self._until)
+        while offset is None and self._until is not None and not self._prefetcher.reached(self._until):
+            self._clock.sleep(_POLL)
+            offset = self._prefetcher.advance(limits, idle=False, until=self._until)
         if offset is not None:
             self._moved_at, self._told = now, offset
         return self._told or after
@@ -75,6 +91,8 @@ class ReadAhead:
         try:
             connection = self._connect()
             stream = connection.describe()
+            if self._ends and self._until is None:
+                self._until = connection.now_ms() * 1000 + _DATE_RESOLUTION
             offset = after if after.shards else self._first(after, connection, stream)
         except RetryError as error:
             self._failures += 1

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.warehouse.probe import AFTER_COMMIT, AFTER_STAGE, BEFORE_COMMIT
+from headrace.warehouse.probe import AFTER_COMMIT, AFTER_STAGE
 from tests.doubles.kinesis import KinesisDouble
 from tests.stream_jobs.job.harness import PATIENCE, access, counted, send, snapshot
 
@@ -87,7 +87,7 @@ def test_kill_9_in_a_commit_and_a_restart_change_no_number(
     kinesis: KinesisDouble, start: Start, url: str
 ) -> None:
     send(kinesis, [access(number) for number in range(1, 101)], per_aggregate=5)
-    for point, visit in ((AFTER_STAGE, 1), (BEFORE_COMMIT, 2), (AFTER_COMMIT, 2)):
+    for point, visit in ((AFTER_STAGE, 1), (AFTER_COMMIT, 2)):
         dying = start("tests.stream_jobs.job.dying", point, str(visit))
         assert dying.wait(PATIENCE) == -signal.SIGKILL
     last = start()

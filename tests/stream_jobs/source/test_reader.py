@@ -4,13 +4,15 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from headrace.errors import KinesisNotFound, RecordsTrimmed, SettingsError, StreamRecreated
 from headrace.kinesis.aggregation import UserRecord, aggregate
-from stream_jobs.source.data_source import KinesisDataSource
+from stream_jobs.source.admission import Limits
+from stream_jobs.source.data_source import KinesisDataSource, limits_of
 from tests.doubles.clock import START, ManualClock
 from tests.doubles.kinesis import KinesisDouble
 from tests.doubles.kinesis_faults import Nothing, Refuse, Reset
@@ -372,6 +374,42 @@ def test_a_batch_that_can_no_longer_be_read_whole_is_not_replayed_in_part(
     put(kinesis, "c", hash_key=LOW)
     with pytest.raises(RecordsTrimmed):
         engine.restart()
+
+
+def test_a_shard_that_leaves_the_stream_under_a_running_query_is_a_loss_unless_told_otherwise(
+    kinesis: KinesisDouble, query: Query, tmp_path: Path
+) -> None:
+    strict, lenient = query(), query(kinesis_failOnDataLoss="false", cacheDirectory=str(tmp_path))
+    for engine in (strict, lenient):
+        engine.trigger()
+    with kinesis.paused():
+        kinesis.split(A)
+        put(kinesis, "in a child", hash_key=LOW)
+        del kinesis.stream().shards[A]
+    assert payloads(lenient.records(1)) == [b"in a child"]
+    with pytest.raises(RecordsTrimmed, match=A):
+        strict.records(1)
+
+
+def test_available_now_takes_what_is_there_and_ends(
+    kinesis: KinesisDouble, clock: ManualClock, query: Query
+) -> None:
+    put(kinesis, *(str(number) for number in range(20)))
+    engine = query(with_start=True, maxRecordsPerBatch="6")
+    engine.reader.prepareForTriggerAvailableNow()
+    assert len(data_rows(engine.records(20))) == 20
+    assert len(engine.log) >= 4
+    clock.advance(5)
+    put(kinesis, "later")
+    assert engine.trigger() is None
+
+
+def test_limits_of_spark_replace_the_options() -> None:
+    options = Limits(rows=5, size=6, rows_per_shard=7)
+    assert limits_of(None, options) == options
+    assert limits_of(SimpleNamespace(max_rows=1), options) == Limits(1, 6, 7)
+    assert limits_of(SimpleNamespace(max_bytes=1), options) == Limits(5, 1, 7)
+    assert limits_of(SimpleNamespace(), options).rows > 10**9
 
 
 @pytest.mark.parametrize(
