@@ -31,9 +31,8 @@ check: setup ## Format, lint, types and layers
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 
-bench: setup ## Measure the speed against its goals (JSON=1 for a program)
-	@.venv/bin/python -m bench.decode $(if $(JSON),--json)
-	@$(WITH_JAVA) .venv/bin/python -m bench.stream $(if $(JSON),--json)
+bench: setup ## Measure the speed against its goals: tables, then all figures as JSON
+	@$(WITH_JAVA) .venv/bin/python -m bench
 
 docs: setup ## Write docs/reference.md anew from the declarations
 	@$(HEADRACE) reference > docs/reference.md

@@ -20,6 +20,9 @@ _REFRESH_FAULTS = (
     RuntimeError,  # botocore's word for new credentials that have ended already
 )
 
+_REGION = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None)}
+"""Every AWS SDK but botocore reads AWS_REGION."""
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -36,7 +39,7 @@ def resolve(*, endpoint_url: str | None = None, region: str | None = None) -> En
 
     Raises SettingsError when no region or no credentials can be found.
     """
-    session = botocore.session.Session()
+    session = botocore.session.Session(session_vars=_REGION)
     try:
         client = session.create_client("kinesis", region_name=region, endpoint_url=endpoint_url)
         credentials = session.get_credentials()

@@ -1,11 +1,12 @@
 """`/healthz` and `/metrics` of a process, on 127.0.0.1 unless told otherwise."""
 
+import sys
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -29,13 +30,12 @@ class HealthServer:
 
     def __init__(self, health: Callable[[], Health], *, host: str = "127.0.0.1", port: int = 0) -> None:
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler(health))
+            self._server = _Server((host, port), _handler(health))
         except OSError as error:
             raise SettingsError(
                 f"health port {host}:{port} cannot be opened ({error.strerror}): choose another with "
                 "HEADRACE_HEALTH_PORT, or 0 for a free one"
             ) from error
-        self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
 
     def __enter__(self) -> Self:
@@ -47,6 +47,15 @@ class HealthServer:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  the base class's types
+        """A client that went away before its answer is no news; anything else is."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _handler(health: Callable[[], Health]) -> type[BaseHTTPRequestHandler]:

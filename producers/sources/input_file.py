@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
 
 from headrace.errors import SourceUnreadable
 from producers.sources.splitter import looks_binary
@@ -32,8 +31,10 @@ class InputFile:
             self._raw = path.open("rb", buffering=0)
             self.inode = os.fstat(self._raw.fileno()).st_ino
             self.is_gzip = _peek(self._raw, len(_GZIP)) == _GZIP
-            self._file: BinaryIO = gzip.GzipFile(fileobj=self._raw) if self.is_gzip else self._raw  # type: ignore[assignment]
-            self._head = self._file.read(_HEAD_BYTES)
+            self._file: gzip.GzipFile | io.FileIO = (
+                gzip.GzipFile(fileobj=self._raw) if self.is_gzip else self._raw
+            )
+            self._head = self._some(_HEAD_BYTES)
             self._file.seek(0)
         except (OSError, EOFError, zlib.error) as error:
             raise unreadable(path, error) from error
@@ -71,7 +72,7 @@ class InputFile:
     def read(self, size: int) -> bytes:
         """The next bytes; none at the end. Raises SourceUnreadable."""
         try:
-            data = self._file.read(size)
+            data = self._some(size)
         except (OSError, EOFError, zlib.error) as error:
             raise unreadable(self.path, error, self.offset) from error
         self.offset += len(data)
@@ -91,6 +92,24 @@ class InputFile:
         """Close the file."""
         self._file.close()
         self._raw.close()
+
+    def _some(self, size: int) -> bytes:
+        """The next bytes; of a damaged gzip file first what is good, which GzipFile.read would keep back."""
+        if not isinstance(self._file, gzip.GzipFile):
+            return self._file.read(size)
+        parts: list[bytes] = []
+        while size > 0:
+            try:
+                part = self._file.read1(size)
+            except (EOFError, zlib.error):
+                if parts:
+                    break
+                raise
+            if not part:
+                break
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
 
     def _extend_head(self) -> None:
         """A file that grows: its head may have been short when it was opened."""

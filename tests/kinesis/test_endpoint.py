@@ -45,6 +45,14 @@ def test_a_session_token_is_taken_along(monkeypatch: pytest.MonkeyPatch) -> None
     assert resolve().keys().token == "token"
 
 
+def test_the_region_is_read_as_every_sdk_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+    assert resolve().region == "eu-west-3"
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert resolve().region == "eu-west-3"
+    assert resolve(region="us-west-2").region == "us-west-2"
+
+
 def test_no_region_is_said_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     with pytest.raises(SettingsError, match="AWS_REGION"):

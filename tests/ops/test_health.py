@@ -1,4 +1,7 @@
 import json
+import socket
+import struct
+import threading
 import urllib.error
 import urllib.request
 
@@ -39,3 +42,23 @@ def test_a_port_in_use_is_said_with_the_remedy() -> None:
     health = Health(ok=True, detail={})
     with HealthServer(lambda: health) as server, pytest.raises(SettingsError, match="HEADRACE_HEALTH_PORT"):
         HealthServer(lambda: health, port=server.port)
+
+
+def test_a_client_that_goes_away_leaves_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    asked, gone = threading.Event(), threading.Event()
+
+    def slow() -> Health:
+        asked.set()
+        gone.wait(20)
+        return Health(ok=True, detail={"long": "x" * 10_000_000})
+
+    with HealthServer(slow) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+            assert asked.wait(20)
+        gone.set()
+        assert get(server.port, "/")[0] == 404
+        while any(thread.name.startswith("Thread-") for thread in threading.enumerate()):
+            threading.Event().wait(0.01)
+    assert capfd.readouterr().err == ""

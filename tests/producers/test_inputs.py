@@ -26,16 +26,17 @@ def test_several_files_plain_and_gzip_are_read_in_order(
     assert_all_arrived(kinesis, 200)
 
 
+@pytest.mark.parametrize("lines", [300, 50_000])
 def test_a_gzip_file_cut_short_gives_what_it_has_and_then_fails(
-    produce: Callable[..., int], kinesis: KinesisDouble, tmp_path: Path
+    produce: Callable[..., int], kinesis: KinesisDouble, tmp_path: Path, lines: int
 ) -> None:
-    whole = gzip.compress(b"\n".join(access_lines(50_000)))
+    whole = gzip.compress(b"\n".join(access_lines(lines)))
     path = tmp_path / "a.log.gz"
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(SourceUnreadable, match="ends too early"):
         produce(path)
     received = receive(kinesis)
-    assert len(received.events) > 1_000
+    assert len(received.events) > lines / 10
     assert received.paths() == [f"/{n}" for n in range(1, len(received.events) + 1)]
 
 
