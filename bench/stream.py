@@ -50,7 +50,7 @@ from stream_jobs.source.connection import StreamConnection
 from stream_jobs.source.data_source import NAME, KinesisDataSource
 from tests.doubles.kinesis import KinesisDouble
 
-RECORDS = 1_200_000
+RECORDS = 2_000_000
 SHARDS = 4
 PER_AGGREGATE = 200
 SMALL_BATCH = 1_000

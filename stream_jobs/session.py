@@ -55,7 +55,7 @@ def spark_session(*, master: str, memory: str, state: Path) -> SparkSession:
         "spark.sql.streaming.minBatchesToRetain": "20",
         # A row may be an aggregate of 50 kB, or a record of 10 MiB: bound Arrow batches by bytes.
         "spark.sql.execution.arrow.maxRecordsPerBatch": "10000",
-        "spark.sql.execution.arrow.maxBytesPerBatch": str(16 << 20),
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(4 << 20),
     }
     builder = SparkSession.builder.appName("headrace-stream").master(master)
     for name, value in configuration.items():

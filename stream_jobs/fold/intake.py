@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from headrace.kinesis.aggregation import deaggregate
 from headrace.schemas.codec import Event, Rejection, decode
@@ -17,6 +18,7 @@ from headrace.schemas.records.reject import REJECT
 from headrace.schemas.registry import EVENT_CLASSES, RECORD_TYPES
 from headrace.schemas.reject_codes import RejectCode
 from headrace.schemas.rejects import field_errors
+from stream_jobs.source.rows import ARROW_SCHEMA
 
 Int64s = npt.NDArray[np.int64]
 _BLOCK = 20_000  # events decoded before their columns are taken and the objects let go
@@ -102,10 +104,16 @@ class Rows(NamedTuple):
 
 @dataclass
 class Intake:
-    """What a partition holds; a record's place counts the user records of all rows in their order."""
+    """What a partition holds; a record's place counts the user records of all rows in their order.
 
-    rows: Rows
-    starts: Int64s  # per row the place of its first user record, and at the end their number
+    Attributes:
+        rows: the rows that hold records.
+        markers: the rows that do not.
+    """
+
+    rows: Rows = field(init=False)
+    markers: pa.Table = field(init=False)
+    starts: Int64s = field(init=False)  # per row the place of its first user record; at the end their number
     blocks: dict[str, list[Columns]] = field(default_factory=dict)
     rejections: list[Placed] = field(default_factory=list)
     rejects: list[Placed] = field(default_factory=list)
@@ -137,23 +145,42 @@ class Intake:
         return payloads_of(data)[at - int(self.starts[row])]
 
 
-def take_in(rows: Rows, wanted: dict[str, Sequence[str]], verdict: Decode = decode) -> Intake:
-    """Decode every record of the rows; `wanted` names per record type the fields that outputs need."""
-    intake = Intake(rows, np.zeros(0, dtype=np.int64))
+def take_in(
+    batches: Iterable[pa.RecordBatch], wanted: dict[str, Sequence[str]], verdict: Decode = decode
+) -> Intake:
+    """Decode every record of the source's rows, while further rows are still on their way.
+
+    `wanted` names per record type the fields that outputs need.
+    """
+    held: list[pa.RecordBatch] = []
     counts: list[int] = []
+    intake = Intake()
     place = 0
-    for payloads in _blocks(rows.data, counts):
+    for payloads in _blocks(kept(batches, held), counts):
         _sort(intake, place, _judge(payloads, verdict), wanted)
         place += len(payloads)
+    table = pa.Table.from_batches(held) if held else ARROW_SCHEMA.empty_table()
+    is_marker = table["data"].is_null()
+    intake.rows = _rows(table.filter(pc.invert(is_marker)))
+    intake.markers = table.filter(is_marker)
     intake.starts = np.concatenate(([0], np.cumsum(np.array(counts, dtype=np.int64))))
     return intake
 
 
-def _blocks(data: pa.ChunkedArray, counts: list[int]) -> Iterator[list[bytes]]:
+def kept(batches: Iterable[pa.RecordBatch], held: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The batches, each put into `held` as it goes by."""
+    for batch in batches:
+        held.append(batch)
+        yield batch
+
+
+def _blocks(batches: Iterable[pa.RecordBatch], counts: list[int]) -> Iterator[list[bytes]]:
     """User records in blocks; `counts` grows by each row's number of them."""
     block: list[bytes] = []
-    for chunk in data.chunks:
-        for blob in chunk:
+    for batch in batches:
+        for blob in batch["data"]:
+            if not blob.is_valid:
+                continue  # a marker
             payloads = payloads_of(blob.as_py())
             counts.append(len(payloads))
             block += payloads
@@ -161,6 +188,11 @@ def _blocks(data: pa.ChunkedArray, counts: list[int]) -> Iterator[list[bytes]]:
                 yield block
                 block = []
     yield block
+
+
+def _rows(table: pa.Table) -> Rows:
+    arrivals = table["approximateArrivalTimestamp"].cast(_TIMESTAMP).cast(pa.int64())
+    return Rows(table["data"], table["shardId"], table["sequenceNumber"], arrivals.to_numpy())
 
 
 def payloads_of(blob: bytes) -> list[bytes]:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark import TaskContext
 
 from headrace.schemas.codec import Event, Rejection, decode
@@ -14,12 +13,13 @@ from headrace.schemas.measures import Count, CountIf, Measure
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.batch import Exclusions
-from stream_jobs.fold.intake import Columns, Decode, Intake, Rows, faulted, payloads_of, take_in
+from stream_jobs.fold.intake import Columns, Decode, Intake, faulted, kept, payloads_of, take_in
 from stream_jobs.fold.numbers import arrivals_of, places, ranges_by_source, settle
 from stream_jobs.fold.partial import Partial, to_rows
 from stream_jobs.fold.reject_rows import rejects_of
 from stream_jobs.fold.statuses import statuses_of
 from stream_jobs.fold.windows import TypedEvents, fold_output
+from stream_jobs.source.rows import ARROW_SCHEMA
 
 _MOST_FAULTS = 1000  # of one partition; beyond, our code is broken, and rejecting on would only hide it
 Outputs = Mapping[str, WindowedOutput]
@@ -30,25 +30,29 @@ def fold_task(
 ) -> Iterator[pa.RecordBatch]:
     """The function for `mapInArrow`: the source's rows in, the rows of one `Partial` out."""
     context = TaskContext.get()
-    held = list(batches)
-    if held:
-        partition = context.partitionId() if context else 0
-        with _without_gc():
-            yield to_rows(fold_partition(pa.Table.from_batches(held), partition, exclusions, outputs))
+    partition = context.partitionId() if context else 0
+    with _without_gc():
+        yield to_rows(fold_partition(batches, partition, exclusions, outputs))
 
 
 def fold_partition(
-    rows: pa.Table, partition: int, exclusions: Exclusions, outputs: Outputs = OUTPUTS
+    batches: Iterable[pa.RecordBatch],
+    partition: int,
+    exclusions: Exclusions,
+    outputs: Outputs = OUTPUTS,
 ) -> Partial:
-    """Fold the source's rows (columns of `source.rows`; aggregates may be whole).
+    """Fold the source's rows (columns of `source.rows`; aggregates may be whole) as they come.
 
     No record can make it fail: one on which our own code raises becomes a reject (`job_fault`). Raises only
     what no single record is to blame for.
     """
+    held: list[pa.RecordBatch] = []
+    coming = kept(batches, held)
     try:
-        return _fold(rows, partition, exclusions, outputs, decode)
+        return _fold(coming, partition, exclusions, outputs, decode)
     except Exception:
-        to_blame = _faults(_payload_rows(rows), outputs)
+        held += coming
+        to_blame = _faults(_payload_rows(held), outputs)
         if not to_blame:
             raise
 
@@ -58,14 +62,17 @@ def fold_partition(
             return verdict
         return faulted(raw, to_blame[raw], verdict)
 
-    return _fold(rows, partition, exclusions, outputs, sparing)
+    return _fold(held, partition, exclusions, outputs, sparing)
 
 
 def _fold(
-    rows: pa.Table, partition: int, exclusions: Exclusions, outputs: Outputs, verdict: Decode
+    batches: Iterable[pa.RecordBatch],
+    partition: int,
+    exclusions: Exclusions,
+    outputs: Outputs,
+    verdict: Decode,
 ) -> Partial:
-    is_marker = rows["data"].is_null()
-    intake = take_in(_records(rows.filter(pc.invert(is_marker))), _fields_needed(outputs), verdict)
+    intake = take_in(batches, _fields_needed(outputs), verdict)
     columns = {name: Columns.join(blocks) for name, blocks in intake.blocks.items()}
     arrivals = arrivals_of(columns.values(), intake)
     settled = settle(arrivals, partition, exclusions)
@@ -86,13 +93,8 @@ def _fold(
         parts={name: parts for name, (_, parts) in folded.items() if parts is not None},
         rejects=rejects_of(intake, arrivals, settled),
         statuses=statuses_of(intake),
-        markers=rows.filter(is_marker),
+        markers=intake.markers,
     )
-
-
-def _records(rows: pa.Table) -> Rows:
-    arrivals = rows["approximateArrivalTimestamp"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
-    return Rows(rows["data"], rows["shardId"], rows["sequenceNumber"], arrivals.to_numpy())
 
 
 def _fields_needed(outputs: Outputs) -> dict[str, Sequence[str]]:
@@ -125,7 +127,7 @@ def _faults(rows: pa.Table, outputs: Outputs) -> dict[bytes, Exception]:
     while suspects:
         part = suspects.pop()
         try:
-            _fold(part, 0, Exclusions(), outputs, decode)
+            _fold(part.to_batches(), 0, Exclusions(), outputs, decode)
         except Exception as error:
             if len(part) == 0 or len(found) >= _MOST_FAULTS:
                 raise
@@ -137,8 +139,9 @@ def _faults(rows: pa.Table, outputs: Outputs) -> dict[bytes, Exception]:
     return found
 
 
-def _payload_rows(rows: pa.Table) -> pa.Table:
+def _payload_rows(batches: list[pa.RecordBatch]) -> pa.Table:
     """The rows with aggregates taken apart; markers left out."""
+    rows = pa.Table.from_batches(batches) if batches else ARROW_SCHEMA.empty_table()
     records = rows.filter(rows["data"].is_valid())
     payloads = [payloads_of(blob.as_py()) for blob in records["data"]]
     of = np.repeat(np.arange(len(payloads)), [len(parts) for parts in payloads])

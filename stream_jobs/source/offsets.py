@@ -9,12 +9,14 @@ offset, so a replay reads the same records whatever the options say by then.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import msgspec
 
 from headrace.errors import SettingsError
-from headrace.kinesis.client import StartAt
+
+if TYPE_CHECKING:  # the client brings botocore, which the tasks that fold can do without
+    from headrace.kinesis.client import StartAt
 
 TRIM_HORIZON = "TRIM_HORIZON"
 _AT_TIMESTAMP = "AT_TIMESTAMP:"
@@ -25,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class IteratorRequest(NamedTuple):
     """The arguments of GetShardIterator."""
 
-    start: StartAt
+    start: "StartAt"
     sequence_number: str | None
     timestamp: datetime | None
 

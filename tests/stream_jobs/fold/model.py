@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -25,9 +25,9 @@ class Arrived(NamedTuple):
     at: datetime
 
 
-def rows_of(records: Sequence[Arrived], shard: str = "shardId-000000000000") -> pa.Table:
+def batches_of(records: Sequence[Arrived], shard: str = "shardId-000000000000") -> list[pa.RecordBatch]:
     """The source's rows for records that arrived in one shard."""
-    return pa.Table.from_pylist(
+    rows = pa.Table.from_pylist(
         [
             {
                 "data": record.raw,
@@ -42,6 +42,7 @@ def rows_of(records: Sequence[Arrived], shard: str = "shardId-000000000000") -> 
         ],
         schema=ARROW_SCHEMA,
     )
+    return list(rows.to_batches(max_chunksize=3))
 
 
 @dataclass
@@ -129,6 +130,3 @@ def _add_part(parts: dict[tuple[Any, ...], int], key: tuple[Any, ...], value: An
     else:
         at = (*key, bucket_of(value))
         parts[at] = parts.get(at, 0) + 1
-
-
-MINUTE = timedelta(minutes=1)

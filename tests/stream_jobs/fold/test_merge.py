@@ -15,13 +15,13 @@ from stream_jobs.fold.partition import fold_partition
 from stream_jobs.source.offsets import ShardOffset
 from stream_jobs.source.rows import marker_rows
 from tests.stream_jobs.fold.generated import partitions
-from tests.stream_jobs.fold.model import Arrived, Expected, fold, rows_of
+from tests.stream_jobs.fold.model import Arrived, Expected, batches_of, fold
 
 
 def fold_batch(split: list[list[Arrived]], excluded: Exclusions) -> FoldedBatch:
     """As the job does it: each partition in a task, the partials as rows to the driver."""
     tasks = [
-        to_rows(fold_partition(rows_of(records), number, excluded)) for number, records in enumerate(split)
+        to_rows(fold_partition(batches_of(records), number, excluded)) for number, records in enumerate(split)
     ]
     return merge(from_rows(pa.Table.from_batches(tasks)), OUTPUTS)
 
@@ -69,12 +69,9 @@ def _rows(tables: Any, name: str, keys: list[str]) -> dict[tuple[Any, ...], Coun
 def test_markers_become_the_progress_of_their_shards() -> None:
     shards = {
         "shard-b": ShardOffset(origin="TRIM_HORIZON", position="42", frontier=1_500_000, closed=True),
-        "shard-a": ShardOffset(
-            origin="TRIM_HORIZON", position="TRIM_HORIZON", parents=("shard-b", "shard-c")
-        ),
+        "shard-a": ShardOffset(origin="TRIM_HORIZON", position="TRIM_HORIZON", parents=("b", "c")),
     }
-    rows = pa.Table.from_batches([marker_rows("events", shards)])
-    progress = merge([fold_partition(rows, 0, Exclusions())], OUTPUTS).progress
+    progress = merge([fold_partition([marker_rows("events", shards)], 0, Exclusions())], OUTPUTS).progress
     assert [(p.shard, p.position, p.closed, p.parents) for p in progress] == [
         ("shard-a", "", False, ("b", "c")),
         ("shard-b", "42", True, ()),
@@ -83,7 +80,7 @@ def test_markers_become_the_progress_of_their_shards() -> None:
 
 
 def test_a_batch_without_rows_is_empty() -> None:
-    schema = to_rows(fold_partition(rows_of([]), 0, Exclusions())).schema
+    schema = to_rows(fold_partition(batches_of([]), 0, Exclusions())).schema
     batch = merge(from_rows(schema.empty_table()), OUTPUTS)
     assert not batch.progress
     assert not batch.counted

@@ -16,7 +16,7 @@ from stream_jobs.fold import intake, partition, windows
 from stream_jobs.fold.partial import Partial
 from stream_jobs.fold.partition import fold_partition
 from tests.stream_jobs.fold.generated import NOON, partitions
-from tests.stream_jobs.fold.model import Arrived, Expected, fold, rows_of
+from tests.stream_jobs.fold.model import Arrived, Expected, batches_of, fold
 
 NOTHING = Exclusions()
 
@@ -59,7 +59,7 @@ def _rows(tables: Any, name: str, keys: list[str]) -> dict[tuple[Any, ...], Coun
 
 @given(partitions)
 def test_a_partition_folds_to_what_plain_python_makes_of_it(records: list[Arrived]) -> None:
-    check(fold_partition(rows_of(records), 0, NOTHING), fold(records))
+    check(fold_partition(batches_of(records), 0, NOTHING), fold(records))
 
 
 @given(partitions, st.integers(1, 7))
@@ -69,7 +69,7 @@ def test_aggregation_changes_nothing(records: list[Arrived], size: int) -> None:
         for i in range(0, len(records), size)
     ]
     alone = [Arrived(record.raw, NOON) for record in records]
-    check(fold_partition(rows_of(together), 0, NOTHING), fold(alone))
+    check(fold_partition(batches_of(together), 0, NOTHING), fold(alone))
 
 
 @given(partitions)
@@ -77,7 +77,7 @@ def test_aggregation_changes_nothing(records: list[Arrived], size: int) -> None:
 def test_the_size_of_the_blocks_changes_nothing(records: list[Arrived]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(intake, "_BLOCK", 2)
-        check(fold_partition(rows_of(records), 0, NOTHING), fold(records))
+        check(fold_partition(batches_of(records), 0, NOTHING), fold(records))
 
 
 def test_excluded_numbers_are_dropped_and_counted_as_duplicates() -> None:
@@ -86,7 +86,7 @@ def test_excluded_numbers_are_dropped_and_counted_as_duplicates() -> None:
     here = Exclusions(duplicates={("web-1/A", 7): RangeSet.of((1, 2))})
     elsewhere = Exclusions(duplicates={("web-1/A", 8): RangeSet.of((1, 2))})
     for exclusions, counted in ((everywhere, (3, 5)), (here, (3, 5)), (elsewhere, (1, 5))):
-        partial = fold_partition(rows_of(records), 7, exclusions)
+        partial = fold_partition(batches_of(records), 7, exclusions)
         assert partial.counted == {"web-1/A": RangeSet.of(counted)}
         assert (
             sum(partial.windows["web_traffic_1m"]["records"].to_pylist()) == partial.counted["web-1/A"].size
@@ -96,7 +96,7 @@ def test_excluded_numbers_are_dropped_and_counted_as_duplicates() -> None:
 
 def test_a_bad_copy_of_an_excluded_number_leaves_no_reject() -> None:
     exclusions = Exclusions(duplicates={("web-1/A", None): RangeSet.of((1, 1))})
-    partial = fold_partition(rows_of(at_noon(access(1).replace(b"200", b'"200"'))), 0, exclusions)
+    partial = fold_partition(batches_of(at_noon(access(1).replace(b"200", b'"200"'))), 0, exclusions)
     assert partial.rejects is None
     assert partial.dropped == {"web-1/A": 1}
 
@@ -105,7 +105,7 @@ def test_a_number_too_scattered_to_keep_is_rejected_whole_and_enters_no_range() 
     exclusions = Exclusions(too_scattered={"web-1/A": RangeSet.of((2, 2))})
     raws = [access(1), access(2)]
     together = aggregate([UserRecord("k", None, raw) for raw in raws])
-    partial = fold_partition(rows_of(at_noon(together)), 0, exclusions)
+    partial = fold_partition(batches_of(at_noon(together)), 0, exclusions)
     assert partial.counted == {"web-1/A": RangeSet.of((1, 1))}
     assert partial.rejected == {}
     assert partial.types == {"web_access.v1": 1}
@@ -121,7 +121,7 @@ def test_a_number_too_scattered_to_keep_is_rejected_whole_and_enters_no_range() 
 
 def test_a_reject_keeps_the_record_its_reasons_and_its_place() -> None:
     raw = access(4, status=200).replace(b'"status":200', b'"status":"x"')
-    partial = fold_partition(rows_of(at_noon(access(1), raw, raw)), 0, NOTHING)
+    partial = fold_partition(batches_of(at_noon(access(1), raw, raw)), 0, NOTHING)
     assert partial.rejects is not None
     (row,) = partial.rejects.to_pylist()
     assert row["raw"] == raw
@@ -134,7 +134,7 @@ def test_a_reject_keeps_the_record_its_reasons_and_its_place() -> None:
 
 
 def test_garbage_that_comes_again_is_one_row_seen_twice() -> None:
-    partial = fold_partition(rows_of(at_noon(b"garbage", b"garbage")), 0, NOTHING)
+    partial = fold_partition(batches_of(at_noon(b"garbage", b"garbage")), 0, NOTHING)
     assert partial.rejects is not None
     assert partial.rejects["seen"].to_pylist() == [2]
 
@@ -142,7 +142,7 @@ def test_garbage_that_comes_again_is_one_row_seen_twice() -> None:
 def test_sums_are_exact_beyond_64_bits() -> None:
     largest = 2**53 - 1
     records = at_noon(*(access(number, bytes=largest) for number in range(1, 2001)))
-    partial = fold_partition(rows_of(records), 0, NOTHING)
+    partial = fold_partition(batches_of(records), 0, NOTHING)
     (row,) = partial.windows["web_traffic_1m"].to_pylist()
     assert row["bytes"] == 2000 * largest > 2**63
 
@@ -160,8 +160,8 @@ def test_a_record_on_which_our_code_fails_becomes_a_reject_and_the_others_count(
     monkeypatch.setattr(windows, "_register_of", faulty)
     poisoned = access(2, client_address="poison")
     together = aggregate([UserRecord("k", None, raw) for raw in (access(1), poisoned, access(3))])
-    partial = fold_partition(rows_of(at_noon(together, access(4))), 0, NOTHING)
-    assert partial.counted == {"web-1/A": RangeSet.of((1, 1), (3, 4))}
+    partial = fold_partition(batches_of(at_noon(together, *(access(n) for n in range(4, 10)))), 0, NOTHING)
+    assert partial.counted == {"web-1/A": RangeSet.of((1, 1), (3, 9))}
     assert partial.rejected == {"web-1/A": RangeSet.of((2, 2))}
     assert partial.rejects is not None
     (row,) = partial.rejects.to_pylist()
@@ -176,7 +176,7 @@ def test_a_record_on_which_the_codec_fails_becomes_a_reject_too(monkeypatch: pyt
         return codec.decode(raw)
 
     monkeypatch.setattr(partition, "decode", faulty)
-    partial = fold_partition(rows_of(at_noon(access(1), b"poison", access(3))), 0, NOTHING)
+    partial = fold_partition(batches_of(at_noon(access(1), b"poison", access(3))), 0, NOTHING)
     assert partial.counted == {"web-1/A": RangeSet.of((1, 1), (3, 3))}
     assert partial.rejects is not None
     assert partial.rejects["raw"].to_pylist() == [b"poison"]
@@ -188,4 +188,4 @@ def test_a_bug_that_no_single_record_explains_is_not_hidden(monkeypatch: pytest.
 
     monkeypatch.setattr(partition, "settle", faulty)
     with pytest.raises(ZeroDivisionError):
-        fold_partition(rows_of([]), 0, NOTHING)
+        fold_partition(batches_of([]), 0, NOTHING)
