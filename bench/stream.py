@@ -36,6 +36,7 @@ from headrace.ops.shutdown import Shutdown
 from headrace.schemas.codec import Event, decode, encode
 from headrace.schemas.records.web_access import WebAccess
 from headrace.schemas.registry import OUTPUTS
+from headrace.schemas.streams import stream_identity
 from headrace.warehouse.batch import Committed, FoldedBatch
 from headrace.warehouse.warehouse import connect
 from infra.local import postgres
@@ -43,7 +44,7 @@ from infra.local.state import State
 from stream_jobs.commit import BatchCommitter
 from stream_jobs.fold.intake import payloads_of
 from stream_jobs.monitor import Monitor
-from stream_jobs.query import source_options, starting_position, stream_identity
+from stream_jobs.query import source_options, starting_position
 from stream_jobs.session import spark_session
 from stream_jobs.settings import StreamJobSettings
 from stream_jobs.source.connection import StreamConnection
@@ -183,7 +184,7 @@ class Bench:
         monitor = TimedMonitor(self.folder / "status")
         warehouse = connect(self.url, SystemClock())
         warehouse.prepare(list(OUTPUTS.values()))
-        identity = stream_identity(self.stream)
+        identity = stream_identity(self.stream.name, self.stream.created)
         committer = BatchCommitter(
             warehouse,
             stream=identity,

@@ -9,12 +9,13 @@ from headrace.ops.health import HealthServer
 from headrace.ops.logs import get_logger
 from headrace.ops.shutdown import Shutdown
 from headrace.schemas.registry import OUTPUTS
+from headrace.schemas.streams import stream_identity
 from headrace.warehouse.probe import Probe, no_probe
 from headrace.warehouse.warehouse import connect
 from stream_jobs.commit import BatchCommitter
 from stream_jobs.monitor import Monitor
 from stream_jobs.patience import Stopped, patiently
-from stream_jobs.query import StreamQuery, starting_position, stream_identity
+from stream_jobs.query import StreamQuery, starting_position
 from stream_jobs.session import check_java, spark_session
 from stream_jobs.settings import StreamJobSettings
 from stream_jobs.source.connection import StreamConnection
@@ -71,7 +72,7 @@ def _stream(
         master=settings.spark_master, memory=settings.spark_memory, state=Path(settings.state)
     )
     try:
-        identity = stream_identity(stream)
+        identity = stream_identity(stream.name, stream.created)
         epoch = patiently(lambda: warehouse.take_epoch(identity), shutdown, monitor)
         progress = patiently(lambda: warehouse.progress(identity), shutdown, monitor)
         committer = BatchCommitter(

@@ -117,11 +117,6 @@ def source_options(
     }
 
 
-def stream_identity(stream: Stream) -> str:
-    """The stream's name and creation: one made anew under the name is another stream."""
-    return f"{stream.name}@{stream.created}"
-
-
 def starting_position(stream: Stream, progress: list[ShardProgress]) -> str:
     """Where a new checkpoint begins: after what the warehouse has, or at the beginning if it has nothing."""
     if not progress:

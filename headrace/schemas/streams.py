@@ -34,3 +34,11 @@ STREAMS: dict[str, Stream] = {
         ),
     )
 }
+
+
+def stream_identity(name: str, created_ms: int) -> str:
+    """What progress is kept under: a stream that was made anew under the name is another stream.
+
+    `created_ms` is the stream's creation, in milliseconds since 1970.
+    """
+    return f"{name}@{created_ms}"

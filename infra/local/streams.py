@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from headrace.schemas.streams import Stream
+from headrace.schemas.streams import Stream, stream_identity
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -38,9 +38,9 @@ def create(kinesis: "KinesisClient", declared: Iterable[Stream]) -> None:
 
 
 def identity(kinesis: "KinesisClient", name: str) -> str:
-    """The name under which the stream job keeps its progress: one made anew is another stream."""
+    """The name under which the stream job keeps its progress."""
     summary = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
-    return f"{name}@{round(summary['StreamCreationTimestamp'].timestamp() * 1000)}"
+    return stream_identity(name, round(summary["StreamCreationTimestamp"].timestamp() * 1000))
 
 
 def read_to_the_end(kinesis: "KinesisClient", name: str, positions: Mapping[str, str]) -> bool:

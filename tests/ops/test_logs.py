@@ -1,8 +1,17 @@
 import json
+from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from headrace.ops import logs
+
+
+@pytest.fixture(autouse=True)
+def other_tests_keep_their_logs() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 def test_a_json_line_names_its_process_and_hides_secrets(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,11 +17,12 @@ from headrace.ops.shutdown import Shutdown
 from headrace.schemas.codec import encode
 from headrace.schemas.records.web_access import WebAccess
 from headrace.schemas.registry import OUTPUTS
+from headrace.schemas.streams import stream_identity
 from headrace.warehouse.probe import Probe, no_probe
 from headrace.warehouse.warehouse import connect
 from stream_jobs.commit import BatchCommitter
 from stream_jobs.monitor import Monitor
-from stream_jobs.query import StreamQuery, starting_position, stream_identity
+from stream_jobs.query import StreamQuery, starting_position
 from stream_jobs.settings import StreamJobSettings
 from stream_jobs.source.connection import StreamConnection
 from tests.doubles.kinesis import KinesisDouble
@@ -46,7 +47,7 @@ class Job:
         stream = connection.describe()
         self.warehouse = connect(self.settings.warehouse_url, clock, probe=probe)
         self.warehouse.prepare(list(OUTPUTS.values()))
-        identity = stream_identity(stream)
+        identity = stream_identity(stream.name, stream.created)
         self.committer = BatchCommitter(
             self.warehouse,
             stream=identity,
