@@ -57,13 +57,13 @@ class Monitor:
                 metrics.SHARD_FRONTIER.labels(shard.shard).set(shard.frontier.timestamp())
 
     def health(self) -> Health:
-        """Red while the warehouse or Kinesis keeps the job from going on."""
+        """Red until the first batch is committed, and while the warehouse or Kinesis holds the job up."""
         reader = self._reader()
         for name, shard in reader.shards.items():
             metrics.SHARD_BEHIND_SECONDS.labels(name).set(shard.behind_ms / 1000)
         with self._lock:
             return Health(
-                ok=self._phase == "running" and not self._trouble and not reader.trouble,
+                ok=self._batches > 0 and not self._trouble and not reader.trouble,
                 detail={
                     "phase": self._phase,
                     "trouble": self._trouble or reader.trouble,
