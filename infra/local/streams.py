@@ -1,7 +1,6 @@
 """The local streams: made on the emulator as declared, and whether the job has read them to their end."""
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from headrace.schemas.streams import Stream, stream_identity
@@ -10,6 +9,7 @@ if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
 
 SHARDS = 2  # enough to show that records of one source travel on several
+RETENTION_HOURS = 365 * 24  # the longest there is: a laptop may sleep for weeks
 
 
 def client(environ: Mapping[str, str]) -> "KinesisClient":
@@ -32,9 +32,7 @@ def create(kinesis: "KinesisClient", declared: Iterable[Stream]) -> None:
         except kinesis.exceptions.ResourceInUseException:
             continue  # it is there
         kinesis.get_waiter("stream_exists").wait(StreamName=stream.name, WaiterConfig={"Delay": 1})
-        kinesis.increase_stream_retention_period(
-            StreamName=stream.name, RetentionPeriodHours=stream.retention // timedelta(hours=1)
-        )
+        kinesis.increase_stream_retention_period(StreamName=stream.name, RetentionPeriodHours=RETENTION_HOURS)
 
 
 def identity(kinesis: "KinesisClient", name: str) -> str:

@@ -64,7 +64,7 @@ def test_records_and_the_streams_age_survive_a_stop(state: State, clock: SystemC
     client = kinesis(emulator.start(state, os.environ, clock, preferred=0))
     after = client.describe_stream_summary(StreamName="events")["StreamDescriptionSummary"]
     assert after["StreamCreationTimestamp"] == before["StreamCreationTimestamp"]
-    assert after["RetentionPeriodHours"] == 7 * 24
+    assert after["RetentionPeriodHours"] == 365 * 24
     start = client.get_shard_iterator(
         StreamName="events",
         ShardId=put["ShardId"],
