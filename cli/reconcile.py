@@ -99,7 +99,7 @@ def _outputs(report: Report) -> Table:
     drawn.add_column("records", justify="right")
     drawn.add_column("expected", justify="right")
     drawn.add_column("")
-    for output in report.outputs:
+    for output in (*report.outputs, report.ledger):
         mark = _mark(good=output.balanced)
         drawn.add_row(output.name, f"{output.records:,}", f"{output.expected:,}", mark)
     return drawn
@@ -117,7 +117,7 @@ def _verdict(report: Report) -> Text:
             lines.append(f"  {source.source} has {source.in_flight:,} in flight (--wait lets them arrive)")
         if source.silent:
             lines.append(f"  {source.source} has fallen silent without closing")
-    for output in report.outputs:
+    for output in (*report.outputs, report.ledger):
         if not output.balanced:
             more = "more" if output.records > output.expected else "fewer"
             lines.append(

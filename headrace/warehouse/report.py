@@ -48,7 +48,11 @@ class SourceReport(Struct, frozen=True, kw_only=True):
 
 
 class OutputReport(Struct, frozen=True, kw_only=True):
-    """One windowed output: the records in its windows, and how many its type's count calls for."""
+    """One windowed output: the records in its windows, and how many its type's count calls for.
+
+    Of the whole ledger (`Report.ledger`): the good records of all types, and how many numbers are counted. A
+    record that was let in twice would swell windows and its type's count alike; the numbers it cannot swell.
+    """
 
     name: str
     records: int
@@ -66,6 +70,7 @@ class Report(Struct, frozen=True, kw_only=True):
     balanced: bool
     sources: list[SourceReport]
     outputs: list[OutputReport]
+    ledger: OutputReport
     frontier: datetime | None = None
 
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from headrace.errors import SchemaMismatch, WarehouseUnavailable, WriteOffRefused
-from headrace.warehouse.batch import ShardProgress, Status
+from headrace.warehouse.batch import Exclusions, ShardProgress, Status
 from headrace.warehouse.postgresql import PostgresqlWarehouse
 from headrace.warehouse.reconcile import reconcile, write_off
 from headrace.warehouse.report import Report, SourceReport
@@ -260,3 +260,16 @@ def test_a_warehouse_without_tables_or_without_answer_is_said(empty_url: str, cl
     with pytest.raises(WarehouseUnavailable):
         reconcile("postgresql://nobody@127.0.0.1:1/none", clock, wait=2)
     assert clock.monotonic() >= 2
+
+
+def test_a_broken_de_duplication_is_caught(
+    job: Job, url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headrace.warehouse.postgresql.exclusions", lambda *_: Exclusions())
+    job.commit(*good(1, 2, 3), said=(status(3, 3, closed=True),))
+    assert reconcile(url, clock).balanced
+    job.commit(*good(2))
+    report = reconcile(url, clock)
+    assert not report.balanced
+    assert line(report).balanced, "the ranges alone hide it"
+    assert (report.ledger.records, report.ledger.expected) == (4, 3)
