@@ -8,7 +8,7 @@ import msgspec
 
 from headrace.errors import SettingsError
 from headrace.schemas.codec import FieldError, RejectCode, Rejection, decode, seal
-from headrace.schemas.event import Event, format_sequence
+from headrace.schemas.event import format_sequence
 from headrace.schemas.records.reject import REJECT
 from headrace.schemas.registry import RECORD_TYPES
 from producers import access_log
@@ -22,14 +22,20 @@ TimeOf = Callable[[bytes], datetime | None]
 
 
 class _Line(msgspec.Struct):
-    """An NDJSON line: a whole CloudEvent, or only its time and data. Source and number are given by us."""
+    """What is taken of an NDJSON line, a whole CloudEvent or only time and data; the codec judges it."""
 
+    type: msgspec.Raw = msgspec.Raw()
+    time: msgspec.Raw = msgspec.Raw()
+    data: msgspec.Raw = msgspec.Raw()
+
+
+class _Timed(msgspec.Struct):
     time: Annotated[datetime, msgspec.Meta(tz=True)]
-    data: msgspec.Raw
-    type: str | None = None
 
 
 _decode_line = msgspec.json.Decoder(_Line).decode
+_decode_timed = msgspec.json.Decoder(_Timed).decode
+_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NO_SHIFT = timedelta(0)
 
 
@@ -79,27 +85,29 @@ def _seal_json(
     line: bytes, source: str, number: int, shift: timedelta, record_type: str
 ) -> bytes | Rejection:
     try:
-        parsed = _decode_line(line)
-        time = (parsed.time + shift).isoformat()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError) as error:
-        return _unparsable(line, str(error), record_type)
-    name = parsed.type or record_type
-    if name != record_type:
-        return _unparsable(line, f"the line's type is {name}, not {record_type}", record_type)
-    sequence = format_sequence(number)
-    envelope = msgspec.json.encode(
-        {
-            "type": name,
-            "specversion": "1.0",
-            "id": sequence,
-            "source": source,
-            "time": time,
-            "sequence": sequence,
-            "data": parsed.data,
-        }
-    )
+        envelope = _enveloped(_decode_line(line), source, format_sequence(number), record_type)
+    except _NO_JSON:
+        envelope = line  # no JSON object: the codec says what is wrong with it
     verdict = decode(envelope)
-    return envelope if isinstance(verdict, Event) else msgspec.structs.replace(verdict, raw=line)
+    if isinstance(verdict, Rejection):
+        return msgspec.structs.replace(verdict, raw=line)
+    if verdict.type != record_type:
+        return _unparsable(line, f"the line's type is {verdict.type}, not {record_type}", record_type)
+    return seal(source, number, verdict.time + shift, verdict.data, raw=line) if shift else envelope
+
+
+def _enveloped(line: _Line, source: str, sequence: str, record_type: str) -> bytes:
+    """The line's own parts, as they are written, in an envelope of ours; what it lacks stays absent."""
+    parts = [
+        b'{"type":%b' % (bytes(line.type) or msgspec.json.encode(record_type)),
+        b',"specversion":"1.0","id":"%b","source":' % sequence.encode(),
+        msgspec.json.encode(source),
+        b',"sequence":"%b"' % sequence.encode(),
+    ]
+    for name, part in ((b"time", line.time), (b"data", line.data)):
+        if part:
+            parts.append(b',"%b":%b' % (name, bytes(part)))
+    return b"".join((*parts, b"}"))
 
 
 def _unparsable(line: bytes, message: str, record_type: str) -> Rejection:
@@ -115,6 +123,6 @@ def _access_time(line: bytes) -> datetime | None:
 
 def _json_time(line: bytes) -> datetime | None:
     try:
-        return _decode_line(line).time
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decode_timed(line).time
+    except _NO_JSON:
         return None

@@ -121,8 +121,8 @@ def test_ndjson_lines_of_a_record_type_arrive(
     assert received.paths() == ["/a", "/b"]
     assert {number: reject.code for number, reject in received.rejects.items()} == {
         3: "wrong_type",
-        4: "unparsable_line",
-        5: "unparsable_line",
+        4: "bad_time",
+        5: "unknown_type",
     }
     assert received.rejects[3].raw == msgspec.json.encode(lines[2])
 

@@ -13,6 +13,7 @@ from headrace.warehouse.probe import POINTS
 from producers.access_log import parse
 from tests.doubles.kinesis import KinesisDouble
 from tests.e2e.truth import PATHS, TRAFFIC, Truth
+from tests.schemas.examples import bad_examples, good_examples
 from tests.stream_jobs.job.harness import NOON, Job, access, counted, send, settled, snapshot
 
 pytestmark = [
@@ -260,3 +261,19 @@ def test_garbage_does_not_stop_the_stream(kinesis: KinesisDouble, job: Jobs, url
     send(kinesis, [b"garbage", b"\x00", b"{}", b"[" * 5000, access(1)], per_aggregate=5)
     job().until(lambda: counted(url) == 1)
     assert query("select count(*) from rejects") == [(4,)]
+
+
+def test_golden_examples_get_the_same_verdict_in_spark(
+    kinesis: KinesisDouble, job: Jobs, query: Query
+) -> None:
+    examples = [e for e in (*good_examples(), *bad_examples()) if e.record_type == "web_access.v1"]
+    codes: dict[bytes, str] = {}
+    for number, example in enumerate(examples, start=100):
+        raw = example.raw.replace(b"0000000000000001", b"%016d" % number)  # or they were copies of one number
+        codes[raw] = example.code or "good"
+    send(kinesis, list(codes), per_aggregate=4)
+    send(kinesis, [access(1, source="the last/one")])
+    good = sum(code == "good" for code in codes.values())
+    job().until(lambda: query("select records from ledger_types") == [(good + 1,)])
+    found = {raw: (code, stage) for raw, code, stage in query("select raw, code, stage from rejects")}
+    assert found == {raw: (code, "stream_job") for raw, code in codes.items() if code != "good"}
