@@ -1,11 +1,12 @@
 # Short calls of the headrace command; `make help` lists them. Each target sets the project up first if need be.
 PYTHON ?= python3
+SPARK ?= 4.3.0
 HEADRACE := .venv/bin/headrace
 WITH_JAVA = JAVA_HOME="$$(.venv/bin/python -m infra.local.java)"
 UV_COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test check bench docs lock clean
+.PHONY: help setup demo up down test compat check bench docs lock clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-7s %s\n", $$1, $$2 }'
@@ -24,6 +25,12 @@ down: setup ## Stop the local stack once the stream job has read everything
 
 test: setup ## Run every test (TESTS=tests/kinesis for some)
 	@$(WITH_JAVA) .venv/bin/pytest -n 2 --dist loadgroup $(TESTS)
+
+compat: setup ## Test the stream job on another Spark (SPARK=4.3.0, an environment of its own)
+	@.venv/bin/uv venv --quiet --allow-existing .venv-spark-$(SPARK)
+	@echo "pyspark==$(SPARK)" > .venv-spark-$(SPARK)/override.txt
+	@.venv/bin/uv pip install --quiet --python .venv-spark-$(SPARK)/bin/python --override .venv-spark-$(SPARK)/override.txt -r pyproject.toml --all-extras --group dev
+	@$(WITH_JAVA) .venv-spark-$(SPARK)/bin/python -m pytest tests/stream_jobs
 
 check: setup ## Format, lint, types and layers
 	@.venv/bin/ruff format --check --quiet .
@@ -44,5 +51,5 @@ lock: setup ## Resolve the dependencies anew and write the three locks
 
 clean: ## Stop the stack and remove everything that was made here
 	@if [ -x $(HEADRACE) ] && [ -d .headrace ]; then $(HEADRACE) down --now; fi
-	@rm -rf .headrace .venv .venv-emulator .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .headrace .venv .venv-emulator .venv-spark-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
