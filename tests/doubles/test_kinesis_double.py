@@ -22,11 +22,6 @@ FIRST = "shardId-000000000000"
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def double(clock: ManualClock) -> Iterator[KinesisDouble]:
     with KinesisDouble(clock) as double:
         double.create_stream("events", shards=2)

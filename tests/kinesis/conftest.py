@@ -1,21 +1,12 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
 
 from headrace.kinesis.client import KinesisClient
 from headrace.kinesis.endpoint import Endpoint
 from headrace.kinesis.signature import Keys
 from tests.doubles.clock import ManualClock
 from tests.doubles.kinesis import KinesisDouble
-
-settings.register_profile("no deadline", deadline=None)  # a loaded machine is no failure
-settings.load_profile("no deadline")
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
 
 
 @pytest.fixture

@@ -18,11 +18,6 @@ KEYS = [f"user-{n}" for n in range(40)]
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def kinesis(clock: ManualClock) -> Iterator[KinesisDouble]:
     with KinesisDouble(clock) as double:
         double.create_stream("events", shards=4)

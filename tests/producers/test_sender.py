@@ -21,11 +21,6 @@ from tests.producers.spool.spools import fill, open_spool
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def kinesis(clock: ManualClock) -> Iterator[KinesisDouble]:
     with KinesisDouble(clock) as double:
         double.create_stream("events", shards=2)

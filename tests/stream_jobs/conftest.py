@@ -1,10 +1,6 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
-
-settings.register_profile("busy machine", deadline=None)
-settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

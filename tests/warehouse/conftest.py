@@ -60,11 +60,6 @@ def _database(server: Callable[[str], str], template: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def connect(url: str, clock: ManualClock) -> Iterator[Callable[..., PostgresqlWarehouse]]:
     """Opens warehouses on the test's database; each is prepared."""
     opened: list[PostgresqlWarehouse] = []

@@ -33,11 +33,6 @@ def positions() -> Positions:
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def log(tmp_path: Path) -> Path:
     path = tmp_path / "a.log"
     path.write_bytes(b"one\ntwo\n")

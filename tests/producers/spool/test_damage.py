@@ -32,7 +32,7 @@ def written() -> Iterator[Path]:
         yield Path(directory) / "spool"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_any_flipped_byte_of_a_segment_costs_at_most_one_entry(written: Path, data: st.DataObject) -> None:
     with TemporaryDirectory() as directory:
@@ -56,7 +56,7 @@ def test_any_flipped_byte_of_a_segment_costs_at_most_one_entry(written: Path, da
         spool.close()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_the_last_segment_cut_at_any_byte_uses_no_number_twice(written: Path, data: st.DataObject) -> None:
     with TemporaryDirectory() as directory:
@@ -75,7 +75,7 @@ def test_the_last_segment_cut_at_any_byte_uses_no_number_twice(written: Path, da
         spool.close()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_a_kill_within_a_write_leaves_whole_entries_and_the_rest_is_cut(
     written: Path, data: st.DataObject
@@ -103,7 +103,7 @@ def test_a_kill_within_a_write_leaves_whole_entries_and_the_rest_is_cut(
         spool.close()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data=st.data(), name=st.sampled_from(["life.json", "mark"]))
 def test_a_flipped_byte_of_a_small_file_loses_no_entry_and_uses_no_number_twice(
     written: Path, data: st.DataObject, name: str

@@ -11,11 +11,6 @@ SHARDS = ("shardId-000000000000", "shardId-000000000001")
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
 def kinesis(clock: ManualClock) -> Iterator[KinesisDouble]:
     with KinesisDouble(clock) as double:
         double.create_stream("events", shards=2)
