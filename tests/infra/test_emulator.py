@@ -3,6 +3,7 @@ import socket
 import urllib.error
 import urllib.request
 
+import localstack_client.session
 import psutil
 import pytest
 
@@ -39,6 +40,16 @@ def test_one_port_is_open_on_the_loopback_interface_and_no_other(state: State, c
         if connection.status == psutil.CONN_LISTEN or connection.type == socket.SOCK_DGRAM
     ]
     assert listening == [("127.0.0.1", background.port)]
+
+
+def test_localstacks_own_client_finds_it(
+    state: State, clock: SystemClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    background = emulator.start(state, os.environ, clock, preferred=0)
+    streams.create(kinesis(background), [STREAMS["events"]])
+    monkeypatch.setenv("AWS_ENDPOINT_URL", emulator.endpoint(background))
+    stranger = localstack_client.session.Session().client("kinesis")
+    assert stranger.list_streams()["StreamNames"] == ["events"]
 
 
 def test_another_port_is_taken_when_the_preferred_one_is_in_use(state: State, clock: SystemClock) -> None:
