@@ -26,19 +26,20 @@ def main() -> int:
         with console.status(f"{name}: {title}"):
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         figures = json.loads(done.stdout)
-        console.print(table(title, figures))
+        console.print(f"\n{name}: {title}", highlight=False, soft_wrap=True)
+        console.print(table(figures))
         everything[name] = figures
         missed += [name] if done.returncode else []
-    console.print_json(json.dumps(everything), indent=None, soft_wrap=True, highlight=False)
+    sys.stdout.write(f"\n{json.dumps(everything)}\n")
     if missed:
         console.print(f"goals missed: {', '.join(missed)}")
     return int(bool(missed))
 
 
-def table(title: str, figures: dict[str, Any]) -> Table:
+def table(figures: dict[str, Any]) -> Table:
     """One row per figure, with its goal where it has one."""
     goals = figures.get("goals", {})
-    shown = Table(title=title, title_justify="left", box=None)
+    shown = Table(box=None)
     for head, justify in (("figure", "left"), ("value", "right"), ("goal", "right")):
         shown.add_column(head, justify=justify)  # type: ignore[arg-type]  # the two literals above
     for name, value in flat({key: value for key, value in figures.items() if key != "goals"}):
