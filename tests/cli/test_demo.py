@@ -93,6 +93,7 @@ def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path, number: sign
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
+        assert process.stdout is not None
         for line in process.stdout:
             if "stream job: starting Spark" in line:
                 process.send_signal(number)

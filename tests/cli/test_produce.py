@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def produce(headrace: Headrace, state: State) -> Produce:
     return start
 
 
-def on_the_stream(state: State) -> list[dict[str, object]]:
+def on_the_stream(state: State) -> list[dict[str, Any]]:
     kinesis = streams.client(state.read_env())
     found = []
     for shard in kinesis.list_shards(StreamName="events")["Shards"]:
@@ -81,6 +82,7 @@ def test_down_stops_a_follower(produce: Produce, headrace: Headrace, state: Stat
     log = tmp_path / "some.log"
     log.write_bytes(EXAMPLE.read_bytes()[:5000])
     with produce("file", str(log), "--follow") as process:
+        assert process.stderr is not None
         for line in process.stderr:
             if b"producer started" in line:
                 break

@@ -95,6 +95,9 @@ def test_a_statement_may_come_from_standard_input_and_its_reader_may_leave(wareh
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         process.stdin.write(b"SELECT repeat('x', 70) AS x FROM generate_series(1, 300000)")
         process.stdin.close()
         assert process.stdout.readline() == b"x\n"

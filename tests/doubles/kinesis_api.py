@@ -140,7 +140,7 @@ class KinesisApi:
     # -- writing
 
     def put_record(self, request: Request) -> dict[str, Any]:
-        result = self.put_records({**request, "Records": [request]}, None)["Records"][0]
+        result: dict[str, Any] = self.put_records({**request, "Records": [request]}, None)["Records"][0]
         if "ErrorCode" in result:
             raise Refused(result["ErrorCode"], result["ErrorMessage"])
         return result
@@ -257,7 +257,7 @@ class KinesisApi:
         return b'{"Records":[' + body + b"]," + msgspec.json.encode(rest)[1:]
 
 
-OPERATIONS: dict[str, Callable[[KinesisApi, Request], Any]] = {
+OPERATIONS: dict[str, Callable[..., Any]] = {
     "CreateStream": KinesisApi.create_stream,
     "DeleteStream": KinesisApi.delete_stream,
     "DescribeStream": KinesisApi.describe_stream,

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import boto3
 import pytest
@@ -233,7 +234,7 @@ def test_it_runs_as_a_process_of_its_own() -> None:
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()
-            keys = {"aws_access_key_id": "AKID", "aws_secret_access_key": "secret"}
+            keys: dict[str, Any] = {"aws_access_key_id": "AKID", "aws_secret_access_key": "secret"}
             aws = boto3.client("kinesis", endpoint_url=url, region_name="eu-west-1", **keys)
             assert len(aws.list_shards(StreamName="events")["Shards"]) == 3
             aws.close()

@@ -79,7 +79,7 @@ def send(stream: str, messages: Iterable[bytes], seed: int) -> None:
         if turn % 2:
             aggregated(client, stream, run, chance)
         else:
-            entries = [{"Data": m, "PartitionKey": str(chance.random())} for m in run]
+            entries: list[Any] = [{"Data": m, "PartitionKey": str(chance.random())} for m in run]
             answer = client.put_records(StreamName=stream, Records=entries)
             assert answer["FailedRecordCount"] == 0
 

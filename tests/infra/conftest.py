@@ -1,6 +1,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,8 +34,12 @@ def said() -> list[str]:
 def stack(state: State, clock: SystemClock, said: list[str]) -> Callable[..., Stack]:
     """Makes stacks on free ports, so that tests do not meet."""
 
-    def make(**changes: object) -> Stack:
-        fields = {"emulator_port": 0, "database_port": 0, "environ": dict(os.environ)} | changes
+    def make(**changes: Any) -> Stack:
+        fields: dict[str, Any] = {
+            "emulator_port": 0,
+            "database_port": 0,
+            "environ": dict(os.environ),
+        } | changes
         return Stack(state=state, clock=clock, say=said.append, **fields)
 
     return make

@@ -1,3 +1,4 @@
+import importlib.util
 import os
 import re
 import subprocess
@@ -5,6 +6,7 @@ import sys
 import time
 import tomllib
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -53,7 +55,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 def test_the_first_run_installs_both_environments_from_their_locks_by_hash(machine: Machine) -> None:
     assert bootstrap.main() == 0
     installs = [command for command in machine.commands if " sync " in command or " -r " in command]
-    assert [re.search(r"(\w+)\.lock", command)[1] for command in installs] == [
+    assert [cast("re.Match[str]", re.search(r"(\w+)\.lock", command))[1] for command in installs] == [
         "installer",
         "project",
         "emulator",
@@ -93,7 +95,7 @@ def test_an_environment_whose_python_is_gone_is_made_anew(machine: Machine) -> N
 def test_a_python_without_venv_gets_one_sentence(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(bootstrap.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     assert bootstrap.main() == 1
     assert machine.commands == []
     assert re.fullmatch(r"setup: Python's venv module is missing: .*-venv`\.\n", capsys.readouterr().err)
@@ -123,7 +125,7 @@ def test_java_is_installed_with_apt_only_where_nobody_has_to_be_asked(
         raise LocalStackFailed("Spark needs Java 17 or 21, and none was found: install one.")
 
     monkeypatch.setattr(java, "find", missing)
-    monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     for name, code in (("apt-get", 0), ("sudo", 1)):  # sudo wants a password
         (tmp_path / name).write_text(f"#!/bin/sh\nexit {code}\n")
         (tmp_path / name).chmod(0o755)
@@ -158,7 +160,8 @@ def test_the_project_lock_holds_every_declared_dependency() -> None:
         *project["dependency-groups"]["dev"],
     ]
     locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE))
-    names = {re.match(r"[\w.-]+", each)[0].lower().replace("_", "-") for each in declared}
+    matches = [cast("re.Match[str]", re.match(r"[\w.-]+", each)) for each in declared]
+    names = {match[0].lower().replace("_", "-") for match in matches}
     assert names <= locked
 
 

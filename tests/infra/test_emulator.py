@@ -2,6 +2,8 @@ import os
 import socket
 import urllib.error
 import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import localstack_client.session
 import psutil
@@ -14,10 +16,13 @@ from infra.local import emulator, streams
 from infra.local.processes import Background
 from infra.local.state import State
 
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+
 pytestmark = pytest.mark.stack
 
 
-def kinesis(background: Background) -> object:
+def kinesis(background: Background) -> "KinesisClient":
     return streams.client(
         {
             "AWS_ENDPOINT_URL": emulator.endpoint(background),
@@ -102,7 +107,7 @@ def test_streams_that_are_there_are_left_alone_and_read_to_the_end_is_known(
 
 
 def test_one_that_does_not_come_up_is_cleaned_away_and_its_log_is_shown(
-    state: State, clock: SystemClock, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+    state: State, clock: SystemClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken"
     broken.write_text("#!/bin/sh\necho 'no such service'\nexit 3\n")

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -18,15 +19,21 @@ from infra.local.state import State
 pytestmark = pytest.mark.stack
 
 
+def value(cursor: psycopg.Cursor[tuple[Any, ...]]) -> Any:
+    row = cursor.fetchone()
+    assert row is not None
+    return row[0]
+
+
 def test_it_comes_up_in_utc_and_utf8_on_the_loopback_interface_only(state: State, clock: SystemClock) -> None:
     background = postgres.start(state, os.environ, clock, preferred=0)
     with psycopg.connect(postgres.url(state, background)) as connection:
         shown = [
-            connection.execute(f"SHOW {name}").fetchone()[0]
+            value(connection.execute(f"SHOW {name}"))
             for name in ("timezone", "server_encoding", "fsync", "data_checksums")
         ]
         sort = connection.execute("SELECT array_agg(x ORDER BY x) FROM unnest('{b,a,B,ä}'::text[]) x")
-        assert sort.fetchone()[0] == ["B", "a", "b", "ä"]
+        assert value(sort) == ["B", "a", "b", "ä"]
     assert shown == ["UTC", "UTF8", "on", "on"]
     listening = [
         connection.laddr

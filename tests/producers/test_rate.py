@@ -30,6 +30,7 @@ def test_a_refusal_cuts_the_rate_and_time_raises_it_until_it_is_free_again() -> 
     assert rate.limit == pytest.approx(MEGABYTE * 0.6)
     rate.throttled(11.5)
     cut = rate.limit
+    assert cut is not None
     assert cut == pytest.approx(MEGABYTE * 0.36)
     rate.allows(21.5)
     assert rate.limit == pytest.approx(cut + 10 * 65_536)

@@ -1,10 +1,11 @@
 """Questions that many tests put to the database."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from headrace.warehouse.postgresql import PostgresqlWarehouse
 
-Sql = Callable[..., list[tuple[object, ...]]]
+Sql = Callable[..., list[tuple[Any, ...]]]
 Connect = Callable[..., PostgresqlWarehouse]
 TABLES = (
     "web_traffic_1m",

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 
@@ -38,7 +39,7 @@ class Rec:
     partition: int = 0
     at: datetime = START
     arrived: datetime = START + timedelta(seconds=2)
-    data: Mapping[str, object] = field(
+    data: Mapping[str, Any] = field(
         default_factory=lambda: {
             "method": "GET",
             "status": 200,
@@ -70,7 +71,7 @@ def batch_id(number: int, *, query: str = "query", ends: str | None = None) -> B
 
 
 def shard(
-    name: str = "shard-0", position: str = "1", frontier: datetime = START, **more: object
+    name: str = "shard-0", position: str = "1", frontier: datetime = START, **more: Any
 ) -> ShardProgress:
     return ShardProgress(name, position, frontier, **more)
 
@@ -136,7 +137,7 @@ def _numbers(records: Iterable[Rec]) -> dict[tuple[str, int], RangeSet]:
 
 def windows(output: WindowedOutput, records: Iterable[Rec]) -> pa.Table:
     """Additive partial rows, one per window and keys."""
-    groups: dict[tuple[object, ...], Counter[str]] = {}
+    groups: dict[tuple[Any, ...], Counter[str]] = {}
     for record in records:
         sums = groups.setdefault(_group(output, record), Counter())
         sums["records"] += 1
@@ -180,13 +181,15 @@ def parts(output: WindowedOutput, records: Iterable[Rec]) -> pa.Table:
                 register, rank = register_of(value)
                 key = (*_group(output, record), name, register)
                 held[key] = max(held.get(key, 0), rank)
-    schema = arrow_schema(output.parts_table())
+    table = output.parts_table()
+    assert table is not None
+    schema = arrow_schema(table)
     return pa.Table.from_pylist(
         [dict(zip(schema.names, (*key, n), strict=True)) for key, n in held.items()], schema=schema
     )
 
 
-def _group(output: WindowedOutput, record: Rec) -> tuple[object, ...]:
+def _group(output: WindowedOutput, record: Rec) -> tuple[Any, ...]:
     start = record.at - (record.at - EPOCH) % output.every
     return (start, *(key.text(record.data[key.field]) for key in output.keys))
 
@@ -196,7 +199,7 @@ def _end(output: WindowedOutput, record: Rec) -> datetime:
 
 
 def _rejects(found: Iterable[tuple[Rec, str]]) -> pa.Table:
-    rows: dict[str, dict[str, object]] = {}
+    rows: dict[str, dict[str, Any]] = {}
     for record, code in found:
         key = hashlib.sha256(record.raw + code.encode()).hexdigest()
         row = rows.setdefault(

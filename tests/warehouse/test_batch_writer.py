@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pyarrow as pa
 import pytest
@@ -89,7 +90,7 @@ def test_progress_keeps_parents_and_closed_shards_and_is_per_stream(warehouse: P
     assert warehouse.progress("other") == []
 
 
-EXTREMES = [
+EXTREMES: list[dict[str, Any]] = [
     {"path": "/" + "ü" * 3_999 + "x", "bytes": 2**53 - 1},
     {"path": "/" + "".join(chr(c) for c in range(1, 128)), "bytes": 0},
     {"path": "\\.", "bytes": None},
@@ -112,7 +113,7 @@ def test_extremes_commit_and_come_back_equal(warehouse: PostgresqlWarehouse, sql
     epoch = warehouse.take_epoch("events")
     records = [Rec("s" * 256, n, at=at).with_data(**data) for n, data in enumerate(EXTREMES, start=1)]
     warehouse.commit(batch_id(0), epoch, fold_of(records))
-    repeated = [replace(record, number=record.number + 2**53 - 100) for record in records]
+    repeated = [replace(record, number=cast("int", record.number) + 2**53 - 100) for record in records]
     warehouse.commit(batch_id(1), epoch, fold_of(repeated))
     found = {path: (n, total) for path, n, total in sql("select path, records, bytes from web_paths_5m")}
     assert found == {str(d["path"]): (2, 2 * (d.get("bytes", 512) or 0)) for d in EXTREMES}
@@ -126,6 +127,7 @@ def test_rejects_of_any_shape_do_not_stop_the_stream(warehouse: PostgresqlWareho
 
     def fold(exclusions: Exclusions) -> FoldedBatch:
         batch = fold_of(bad(1))(exclusions)
+        assert batch.rejects is not None
         rows = batch.rejects.to_pylist()
         nasty = {
             "record_type": "ü" * 5_000,

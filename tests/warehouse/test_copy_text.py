@@ -46,8 +46,11 @@ VALUES = (
 rows = st.tuples(*(st.none() | values for values in VALUES))
 
 
+Echo = Callable[[list[tuple[object, ...]]], list[tuple[object, ...]]]
+
+
 @pytest.fixture(scope="module")
-def echo(server: Callable[[str], str]) -> Callable[[list[tuple[object, ...]]], list[tuple[object, ...]]]:
+def echo(server: Callable[[str], str]) -> Echo:
     """Sends rows through COPY and reads them back."""
 
     def send(values: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
@@ -69,7 +72,7 @@ def echo(server: Callable[[str], str]) -> Callable[[list[tuple[object, ...]]], l
 @pytest.mark.stack
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(rows, max_size=8))
-def test_every_value_comes_back_equal(echo: Callable, values: list[tuple[object, ...]]) -> None:
+def test_every_value_comes_back_equal(echo: Echo, values: list[tuple[object, ...]]) -> None:
     assert echo(values) == values
 
 

@@ -29,9 +29,9 @@ def test_thousands_of_sources_fit_one_batch(warehouse: PostgresqlWarehouse, sql:
 def test_only_ranges_that_changed_are_written(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     warehouse.commit(batch_id(0), epoch, fold_of(good(*range(1, 100, 2))))
-    before = dict(sql("select first_number, ctid::text from ledger_ranges"))
+    before: dict[int, str] = dict(sql("select first_number, ctid::text from ledger_ranges"))
     warehouse.commit(batch_id(1), epoch, fold_of(good(50)))
-    after = dict(sql("select first_number, ctid::text from ledger_ranges"))
+    after: dict[int, str] = dict(sql("select first_number, ctid::text from ledger_ranges"))
     assert before.keys() - after.keys() == {51}
     assert [n for n in after if after[n] != before[n]] == [49]
 

@@ -55,7 +55,9 @@ def test_merge_is_the_two_clause_form(text: str) -> None:
     target = found["target"]
     equality = rf'"{target}"\."(\w+)" = staged\."(\w+)"'
     for term in found["on"].split(" AND "):
-        left, right = re.fullmatch(equality, term).groups()
+        pair = re.fullmatch(equality, term)
+        assert pair is not None
+        left, right = pair.groups()
         assert left == right
     for keyword in ("SELECT", "WITH", "RETURNING", "DO NOTHING", "WHERE"):
         assert keyword not in text
@@ -67,6 +69,7 @@ def test_merge_parses(text: str, engine: str) -> None:
     merge = sqlglot.parse_one(text, dialect=engine)
     assert isinstance(merge, exp.Merge)
     inserted = merge.find(exp.Insert)
+    assert inserted is not None
     assert len(inserted.this.expressions) == len(inserted.expression.expressions)
 
 
@@ -87,7 +90,9 @@ def test_recomputations_parse_and_touch_only_sketched_columns(output: WindowedOu
 
 
 def test_a_register_keeps_the_greatest_rank_and_a_bucket_adds() -> None:
-    text = merge_sql.merge_parts(MIXED, MIXED.parts_table(), "stage")
+    parts = MIXED.parts_table()
+    assert parts is not None
+    text = merge_sql.merge_parts(MIXED, parts, "stage")
     assert (
         "CASE WHEN staged.\"measure\" IN ('client_address') "
         'THEN GREATEST("mixed__parts"."n", staged."n") ELSE "mixed__parts"."n" + staged."n" END'

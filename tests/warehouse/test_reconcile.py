@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -32,7 +34,7 @@ class Job:
         self._batches = 0
 
     def commit(
-        self, *records: Rec, said: tuple[Status, ...] = (), upto: datetime = START, **more: object
+        self, *records: Rec, said: tuple[Status, ...] = (), upto: datetime = START, **more: Any
     ) -> None:
         progress: list[ShardProgress] = [shard(frontier=upto, **more)]
         fold = fold_of(records, statuses=said, progress=progress)
@@ -217,7 +219,7 @@ def test_writing_off_the_end_of_a_silent_source_closes_it(job: Job, url: str, cl
 class WorkingClock(ManualClock):
     """Lets something happen at each sleep."""
 
-    def __init__(self, *steps: object) -> None:
+    def __init__(self, *steps: Callable[[], None]) -> None:
         super().__init__()
         self.steps = list(steps)
 

@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
@@ -18,7 +19,9 @@ class Line:
     missing: int = 0
 
     def report(self) -> SourceReport:
-        counts = dict.fromkeys(("counted", "sent", "rejected", "duplicates_dropped", "written_off"), 2)
+        counts: dict[str, Any] = dict.fromkeys(
+            ("counted", "sent", "rejected", "duplicates_dropped", "written_off"), 2
+        )
         return SourceReport(source=self.name, missing=self.missing, in_flight=0, closed=self.closed, **counts)
 
 

@@ -49,6 +49,11 @@ batches = st.lists(
 )
 
 
+def place(record: Rec) -> tuple[str, int]:
+    assert record.number is not None
+    return record.source, record.number
+
+
 @dataclass
 class Model:
     """What a batch does, said with sets."""
@@ -59,8 +64,8 @@ class Model:
     seen: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     def add(self, batch: list[Rec]) -> None:
-        good = {(r.source, r.number): r for r in batch if r.good}
-        bad = {(r.source, r.number) for r in batch if not r.good}
+        good = {place(r): r for r in batch if r.good}
+        bad = {place(r) for r in batch if not r.good}
         fresh = good.keys() - self.counted.keys()
         refused = bad - good.keys() - self.counted.keys()
         self.dropped.update(r.source for r in batch)
@@ -80,7 +85,8 @@ def test_any_sequence_of_batches_replays_and_crashes_equals_the_model(
 ) -> None:
     for table in (*TABLES, "ledger_outputs"):
         sql(f"truncate {table}")
-    model, crash = Model(), []
+    model = Model()
+    crash: list[str] = []
 
     def probe(point: str) -> None:
         if crash == [point]:

@@ -60,6 +60,7 @@ class Expected:
 
 def fold(records: Iterable[Arrived]) -> Expected:
     """Good copies first, then bad ones, each number once."""
+    number: int | None
     expected = Expected()
     verdicts = [(record, decode(record.raw)) for record in records]
     good = [pair for pair in verdicts if _is_good(pair[1])]

@@ -10,6 +10,7 @@ from headrace.schemas import codec
 from headrace.schemas.codec import Stage, encode
 from headrace.schemas.records.web_access import WebAccess
 from headrace.schemas.registry import OUTPUTS
+from headrace.schemas.sketches import register_of
 from headrace.warehouse.batch import Exclusions
 from headrace.warehouse.ranges import RangeSet
 from stream_jobs.fold import intake, partition, windows
@@ -22,8 +23,8 @@ NOTHING = Exclusions()
 
 
 def access(number: int, source: str = "web-1/A", **fields: Any) -> bytes:
-    values = {"client_address": "203.0.113.9", "method": "GET", "path": "/", "status": 200} | fields
-    return encode(source, number, NOON, WebAccess(**values))
+    values: dict[str, Any] = {"client_address": "203.0.113.9", "method": "GET", "path": "/", "status": 200}
+    return encode(source, number, NOON, WebAccess(**(values | fields)))
 
 
 def at_noon(*raws: bytes) -> list[Arrived]:
@@ -150,12 +151,11 @@ def test_sums_are_exact_beyond_64_bits() -> None:
 def test_a_record_on_which_our_code_fails_becomes_a_reject_and_the_others_count(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real = windows.register_of
 
     def faulty(text: str) -> tuple[int, int]:
         if text == "poison":
             raise ZeroDivisionError("a bug of ours")
-        return real(text)
+        return register_of(text)
 
     monkeypatch.setattr(windows, "_register_of", faulty)
     poisoned = access(2, client_address="poison")

@@ -3,6 +3,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -84,7 +85,7 @@ def job(
     """Starts jobs in this process; what is given replaces settings."""
     jobs: list[Job] = []
 
-    def start(**changes: object) -> Job:
+    def start(**changes: Any) -> Job:
         jobs.append(Job(spark, settings, **changes))
         return jobs[-1]
 

@@ -91,7 +91,8 @@ def test_a_replay_does_not_depend_on_options_or_on_what_came_since(
     engine = query(kinesis_startingPosition="TRIM_HORIZON", markers="true")
     rows = engine.records(3)
     put(kinesis, "d")
-    replayed = engine.restart(**{"kinesis.startingPosition": "LATEST", "maxRecordsPerBatch": "1"})
+    options: dict[str, Any] = {"kinesis.startingPosition": "LATEST", "maxRecordsPerBatch": "1"}
+    replayed = engine.restart(**options)
     assert replayed == rows
 
 
@@ -359,7 +360,7 @@ def test_a_long_pause_without_loss_is_no_loss(
     clock.advance(47 * 3600)
     put(kinesis, "next")
     kinesis.stream().retention_hours = 24
-    kinesis.stream().trim = lambda _now: None  # type: ignore[method-assign]
+    kinesis.stream().trim = lambda now: None  # type: ignore[method-assign]  # noqa: ARG005
     engine.restart(replay=False)
     assert payloads(engine.records(1)) == [b"next"]
 
