@@ -14,7 +14,7 @@ from headrace.schemas.record_type import Field
 from headrace.schemas.registry import OUTPUTS, RECORD_TYPES
 from headrace.schemas.reject_codes import RejectCode
 from headrace.schemas.streams import STREAMS
-from headrace.schemas.tables import Table
+from headrace.schemas.tables import ColumnType, Table
 from headrace.warehouse.system_tables import SYSTEM_TABLES
 from producers.settings import ProducerSettings
 from stream_jobs.settings import StreamJobSettings
@@ -61,8 +61,8 @@ def _settings() -> Iterator[str]:
     yield from ("", "## Settings")
     for kind in SETTINGS:
         yield from ("", f"### {kind.__name__}", "")
-        rows = ((f"`{s.variable}`", f"`{s.field}`", s.meaning, _shown(s.default)) for s in describe(kind))
-        yield from _grid(("variable", "key in the stage file", "meaning", "default"), rows)
+        rows = ((f"`{s.variable}`", f"`{s.field}`", _shown(s.default), s.meaning) for s in describe(kind))
+        yield from _grid(("variable", "key in the stage file", "default", "meaning"), rows)
 
 
 def _shown(default: object) -> str:
@@ -116,8 +116,14 @@ def _tables() -> Iterator[str]:
 
 def _table(table: Table) -> Iterator[str]:
     yield from ("", f"### {table.name}", "", table.description, "")
-    rows = ((f"`{c.name}`", str(c.type), c.description) for c in table.columns)
+    rows = ((f"`{c.name}`", _type(c.type), c.description) for c in table.columns)
     yield from _grid(("column", "type", "meaning"), rows)
+
+
+def _type(kind: ColumnType) -> str:
+    if kind.max_bytes is not None:
+        return f"{kind.name} of {kind.max_bytes} bytes"
+    return kind.name if kind.precision is None else f"{kind.name}({kind.precision}, {kind.scale})"
 
 
 def _errors(kind: type[errors.HeadraceError]) -> Iterator[tuple[str, str, str]]:

@@ -46,14 +46,14 @@ LEDGER_RANGES = Table(
 LEDGER_SOURCES = Table(
     "ledger_sources",
     (
-        Column("source", SOURCE),
+        Column("source", SOURCE, description="One life of one producer's spool"),
         Column("highest", BIGINT, description="Highest number that arrived, in a range or too scattered"),
         Column("duplicates_dropped", BIGINT, description="Copies of numbers that had a fate already"),
         Column("spooled", BIGINT, description="Highest number the producer says it has given out"),
         Column("acknowledged", BIGINT, description="Up to here the stream has confirmed every number"),
         Column("closed", BOOLEAN, description="The producer will give out no further number"),
         Column("status_at", TIMESTAMP, nullable=True, description="Arrival of the last status; NULL: none"),
-        Column("updated_at", TIMESTAMP),
+        Column("updated_at", TIMESTAMP, description="When a batch last changed the row"),
     ),
     sort_key=("source",),
     dist_key="source",
@@ -62,7 +62,10 @@ LEDGER_SOURCES = Table(
 
 LEDGER_TYPES = Table(
     "ledger_types",
-    (Column("record_type", text(256)), Column("records", BIGINT, description="Good records counted")),
+    (
+        Column("record_type", text(256), description="The record type, with its version"),
+        Column("records", BIGINT, description="Good records counted"),
+    ),
     sort_key=("record_type",),
     description="Good records per record type: what every windowed output must add up to.",
 )
@@ -70,10 +73,10 @@ LEDGER_TYPES = Table(
 LEDGER_OUTPUTS = Table(
     "ledger_outputs",
     (
-        Column("output", text(256)),
-        Column("record_type", text(256)),
+        Column("output", text(256), description="The windowed output"),
+        Column("record_type", text(256), description="The record type that it windows"),
         Column("records_at_birth", BIGINT, description="Records of the type that came before the output"),
-        Column("born_at", TIMESTAMP),
+        Column("born_at", TIMESTAMP, description="When a job first wrote it"),
         Column("retired", BOOLEAN, description="The job in charge no longer writes the output"),
     ),
     sort_key=("output",),
@@ -83,11 +86,11 @@ LEDGER_OUTPUTS = Table(
 LEDGER_WRITE_OFFS = Table(
     "ledger_write_offs",
     (
-        Column("source", SOURCE),
-        Column("first_number", BIGINT),
-        Column("last_number", BIGINT),
-        Column("reason", text(4096)),
-        Column("booked_at", TIMESTAMP),
+        Column("source", SOURCE, description="The source that lost them"),
+        Column("first_number", BIGINT, description="First sequence number of the range"),
+        Column("last_number", BIGINT, description="Last sequence number of the range, inclusive"),
+        Column("reason", text(4096), description="Why, in the operator's words"),
+        Column("booked_at", TIMESTAMP, description="When it was booked"),
     ),
     sort_key=("source",),
     description="Journal of numbers that an operator declared lost; ledger_ranges has the effect.",
@@ -96,15 +99,15 @@ LEDGER_WRITE_OFFS = Table(
 BATCHES = Table(
     "batches",
     (
-        Column("stream", text(256)),
-        Column("query_id", text(256)),
-        Column("batch_id", BIGINT),
+        Column("stream", text(256), description="The stream's name and creation"),
+        Column("query_id", text(256), description="Spark's id of the query, which outlives restarts"),
+        Column("batch_id", BIGINT, description="Spark's number of the batch in the query"),
         Column("end_positions", LONG_TEXT, description="Offsets as JSON, or their SHA-256 when too long"),
-        Column("epoch", BIGINT),
-        Column("counted", BIGINT),
-        Column("rejected", BIGINT),
-        Column("dropped", BIGINT),
-        Column("committed_at", TIMESTAMP),
+        Column("epoch", BIGINT, description="The epoch of the job that committed it"),
+        Column("counted", BIGINT, description="Good records"),
+        Column("rejected", BIGINT, description="Rejected records"),
+        Column("dropped", BIGINT, description="Copies dropped"),
+        Column("committed_at", TIMESTAMP, description="When, by the job's clock"),
     ),
     sort_key=("query_id", "batch_id"),
     description="Every committed batch: what makes a replay change nothing.",
@@ -113,8 +116,8 @@ BATCHES = Table(
 SHARD_PROGRESS = Table(
     "shard_progress",
     (
-        Column("stream", text(256)),
-        Column("shard", SHARD),
+        Column("stream", text(256), description="The stream's name and creation"),
+        Column("shard", SHARD, description="The Kinesis shard"),
         Column(
             "read_position", SHARD, description="Sequence number of the last record read; '' before the first"
         ),
@@ -122,7 +125,7 @@ SHARD_PROGRESS = Table(
         Column("closed", BOOLEAN, description="Closed by a split or merge, and drained"),
         Column("parent", SHARD, description="The shard it came from, or ''"),
         Column("adjacent_parent", SHARD, description="The other shard of a merge, or ''"),
-        Column("updated_at", TIMESTAMP),
+        Column("updated_at", TIMESTAMP, description="When a batch last changed the row"),
     ),
     sort_key=("stream",),
     description="How far each shard has been committed.",
@@ -130,7 +133,11 @@ SHARD_PROGRESS = Table(
 
 EPOCHS = Table(
     "epochs",
-    (Column("stream", text(256)), Column("epoch", BIGINT), Column("taken_at", TIMESTAMP)),
+    (
+        Column("stream", text(256), description="The stream's name and creation"),
+        Column("epoch", BIGINT, description="Only the job that took the newest may commit"),
+        Column("taken_at", TIMESTAMP, description="When, by the job's clock"),
+    ),
     sort_key=("stream",),
     description="The job in charge of each stream: an older epoch's commit fails.",
 )
@@ -141,7 +148,7 @@ REJECTS = Table(
         Column("id", text(64), description="SHA-256 of the raw bytes and the code, hex"),
         Column("stage", text(32), description="Where it was rejected"),
         Column("code", text(64), description="Why: one of the closed list of reject codes"),
-        Column("record_type", text(256), nullable=True),
+        Column("record_type", text(256), nullable=True, description="The record's type, where readable"),
         Column("source", SOURCE, nullable=True, description="Where readable"),
         Column("sequence", BIGINT, nullable=True, description="Where readable"),
         Column("errors", LONG_TEXT, description="Every error of the record with its path, JSON"),
@@ -149,10 +156,15 @@ REJECTS = Table(
         Column("raw_length", BIGINT, description="Length of the whole, in bytes"),
         Column("raw_sha256", text(64), description="Of the whole, hex"),
         Column("raw_place", text(4096), nullable=True, description="Where the whole is kept, if not here"),
-        Column("shard", SHARD, nullable=True),
-        Column("shard_sequence", SHARD, nullable=True),
-        Column("first_seen", TIMESTAMP),
-        Column("last_seen", TIMESTAMP),
+        Column(
+            "shard",
+            SHARD,
+            nullable=True,
+            description="The Kinesis shard it was read from; NULL: a producer rejected it",
+        ),
+        Column("shard_sequence", SHARD, nullable=True, description="Its sequence number in that shard"),
+        Column("first_seen", TIMESTAMP, description="When it was first met"),
+        Column("last_seen", TIMESTAMP, description="When it was last met"),
         Column("seen", BIGINT, description="How often it was met"),
     ),
     sort_key=("first_seen",),
