@@ -17,7 +17,9 @@ class ProducerSettings(msgspec.Struct, frozen=True, kw_only=True):
     source: Annotated[
         Literal["file", "stdin"], Setting("HEADRACE_SOURCE", "where lines come from: file or stdin")
     ] = "file"
-    paths: Annotated[tuple[str, ...], Setting("HEADRACE_PATHS", "the files to read, as a list")] = ()
+    paths: Annotated[
+        tuple[str, ...], Setting("HEADRACE_PATHS", "the files to read; in the environment separated by :")
+    ] = ()
     follow: Annotated[
         bool, Setting("HEADRACE_FOLLOW", "go on reading as the files grow and rotate, like tail -F")
     ] = False

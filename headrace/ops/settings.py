@@ -8,6 +8,7 @@ A settings class is a frozen `msgspec.Struct` whose fields carry a `Setting`:
 The command line wins over the environment, the environment over the stage file, the file over the default.
 In the stage file (TOML) a key is the field's name, either at the top (for every process that knows it) or in
 the table of its process (`[producer]`, `[stream_job]`), where an unknown key is an error.
+A field that holds several values is a list in the file, and separated by `:` in the environment.
 """
 
 import re
@@ -72,6 +73,8 @@ def load(
                 problems.append(f"{setting.variable} is not set ({setting.meaning})")
             continue
         place, raw = found
+        if isinstance(raw, str) and get_origin(get_args(hint)[0]) is tuple:
+            raw = raw.split(":")
         try:
             values[name] = msgspec.convert(raw, hint, strict=not isinstance(raw, str), str_keys=True)
         except msgspec.ValidationError as error:

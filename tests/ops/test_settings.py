@@ -52,3 +52,17 @@ def test_settings_describe_themselves() -> None:
         ("rate", "PUMP_RATE", None),
         ("deep", "PUMP_DEEP", False),
     ]
+
+
+class TapSettings(msgspec.Struct, frozen=True, kw_only=True):
+    paths: Annotated[tuple[str, ...], Setting("TAP_PATHS", "what to read")] = ()
+
+
+def test_several_values_are_separated_by_colons_in_the_environment_and_a_list_elsewhere(
+    tmp_path: Path,
+) -> None:
+    stage = tmp_path / "stage.toml"
+    stage.write_text('[tap]\npaths = ["c:d"]\n')
+    assert load(TapSettings, {"TAP_PATHS": "a:b"}).paths == ("a", "b")
+    assert load(TapSettings, {}, stage_file=stage).paths == ("c:d",)
+    assert load(TapSettings, {"TAP_PATHS": "a"}, overrides={"paths": ("x:y",)}).paths == ("x:y",)
