@@ -10,8 +10,11 @@ from pyspark.sql.types import StructType
 
 from stream_jobs.source.data_source import KinesisDataSource, KinesisStreamReader
 from stream_jobs.source.rows import ARROW_SCHEMA
+from tests.doubles.kinesis import KinesisDouble
 
 PATIENCE = 20.0
+SHARDS = tuple(f"shardId-{number:012}" for number in range(4))
+LOW, HIGH = "0", str(2**128 - 1)  # hash keys of the first and the second shard
 
 
 class Engine:
@@ -95,3 +98,18 @@ def markers(rows: pa.Table) -> dict[str, dict[str, Any]]:
 
 def payloads(rows: pa.Table) -> list[bytes]:
     return [row["data"] for row in data_rows(rows)]
+
+
+Query = Callable[..., Engine]
+
+
+def put(kinesis: KinesisDouble, *texts: str, hash_key: str | None = None) -> None:
+    for text in texts:
+        kinesis.put("events", text.encode(), key=text, hash_key=hash_key)
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
