@@ -106,11 +106,6 @@ class RangeSet:
         """The numbers 1 … bound (inclusive) that I lack."""
         return RangeSet.of((1, bound)) - self
 
-    def contains(self, number: int) -> bool:
-        """Whether `number` is in the set."""
-        at = int(np.searchsorted(self.lasts, number, side="left"))
-        return at < len(self.firsts) and bool(self.firsts[at] <= number)
-
     def mask(self, numbers: Bounds) -> NDArray[np.bool_]:
         """For each of `numbers` (int64, shape (n,)) whether it is in the set."""
         if not self:

@@ -107,7 +107,7 @@ def judge(
     An absent number is missing once every shard has been read past the status that acknowledged it (past
     `started`, for a source without a status, up to the highest number seen); else it is in flight.
     """
-    absent = RangeSet.of((1, said.sent)) - ledger.known
+    absent = ledger.known.gaps_below(said.sent)
     due = said.acknowledged if said.status_at else said.highest
     passed = frontier is not None and frontier > (said.status_at or started)
     missing = absent & RangeSet.of((1, due)) if passed else RangeSet()

@@ -106,7 +106,11 @@ def fold_of(
 
 
 def _among(ranges: RangeSet | None, number: int | None) -> bool:
-    return ranges is not None and number is not None and ranges.contains(number)
+    return (
+        ranges is not None
+        and number is not None
+        and any(first <= number <= last for first, last in ranges.pairs())
+    )
 
 
 def _without_copies(records: Sequence[Rec], exclusions: Exclusions) -> tuple[list[Rec], dict[str, int]]:
