@@ -22,7 +22,7 @@ from headrace.schemas.codec import Event, Rejection, decode, encode, seal
 from headrace.schemas.event import MAX_SEQUENCE, TIME_BEFORE, TIME_FROM
 from headrace.schemas.records.web_access import METHOD_PATTERN, WebAccess
 from headrace.schemas.registry import EVENT_CLASSES
-from producers.access_log import parse
+from producers.formats.access_log import parse
 
 LOG = Path(__file__).parent.parent / "examples" / "access.log"
 SOURCE = "web-7/01J9ZX5T3R6E8QK2V4M7B0C1DN"

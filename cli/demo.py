@@ -25,7 +25,7 @@ from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.reconcile import reconcile
 from infra.local import java, ports, postgres, processes
 from infra.local.stack import PRODUCER, Stack
-from producers.sources.input_file import InputFile
+from producers.reading.input_file import InputFile
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples/access.log"
 EXAMPLE_SPEED = 1000.0  # lines a second, so that there is something to watch

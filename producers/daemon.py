@@ -12,20 +12,20 @@ from headrace.ops.clock import Clock, new_ulid
 from headrace.ops.health import HealthServer
 from headrace.ops.logs import get_logger
 from headrace.ops.shutdown import Shutdown
-from producers import formats
 from producers.intake import Intake
-from producers.keys import key_reader
+from producers.keys import is_keyed, key_reader
+from producers.line_format import choose
 from producers.outlet import Outlet
 from producers.progress import Progress
 from producers.quarantine import Quarantine
 from producers.reader import Reader
+from producers.reading.source import Source
 from producers.rebase import shift_to
 from producers.run import Run
 from producers.sender import Sender
 from producers.sender_thread import SenderThread
 from producers.settings import ProducerSettings
 from producers.sources.file import FileSource, FollowSource
-from producers.sources.source import Source
 from producers.sources.stdin import StdinSource
 from producers.spool.identity import this_machine
 from producers.spool.spool import Spool
@@ -47,7 +47,7 @@ def run(
     KinesisRefused.
     """
     settings.check()
-    line_format = formats.choose(settings.type, settings.format)
+    lines = choose("access-log", settings.type, settings.format)
     with ExitStack() as resources:
         client = client or connect(clock)
         spool = _open_spool(settings, clock)
@@ -55,16 +55,14 @@ def run(
         quarantine = Quarantine(spool.quarantine)
         shift = timedelta(0)
         if settings.rebase:
-            time_of = formats.time_reader(line_format)
-            shift = shift_to(clock.now(), _paths(settings), time_of, quarantine)
+            shift = shift_to(clock.now(), _paths(settings), lines.time_of, quarantine)
         source = _open_source(settings, spool, quarantine, clock)
         resources.callback(source.close)
-        seal = formats.sealer(settings.type, line_format, shift)
-        intake = Intake(spool, seal, quarantine, clock, settings.type)
+        intake = Intake(spool, lines.sealer(shift), quarantine, clock, lines.record_type)
         group_bytes = min(_LARGEST_GROUP, settings.spool_bytes // 8)
         reader = Reader(source, intake, spool, clock, group_bytes=group_bytes, rate=settings.rate)
-        key_of = key_reader(settings.type)
-        keyed = formats.is_keyed(settings.type)
+        key_of = key_reader(lines.record_type)
+        keyed = is_keyed(lines.record_type)
         outlet = Outlet(client, settings.stream, clock, random.random, keyed=keyed)
         sender = Sender(spool, outlet, key_of, clock, status_seconds=settings.status_seconds)
         it = Run(

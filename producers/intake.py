@@ -3,9 +3,9 @@
 from headrace.ops.clock import Clock
 from headrace.schemas.codec import FieldError, RejectCode, Rejection, Stage, encode, reject_event
 from headrace.schemas.records.reject import MAX_RAW_BYTES, Reject
-from producers.formats import Seal
+from producers.line_format import Seal
 from producers.quarantine import Kept, Quarantine
-from producers.sources.source import MAX_LINE_BYTES, Chunk
+from producers.reading.source import MAX_LINE_BYTES, Chunk
 from producers.spool.spool import Spool
 
 LARGEST_RECORD_BYTES = (1 << 20) - 1024
@@ -16,7 +16,7 @@ class Intake:
     """Puts the lines of a source into a spool."""
 
     def __init__(
-        self, spool: Spool, seal: Seal, quarantine: Quarantine, clock: Clock, record_type: str
+        self, spool: Spool, seal: Seal, quarantine: Quarantine, clock: Clock, record_type: str | None
     ) -> None:
         self._spool = spool
         self._seal = seal

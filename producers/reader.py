@@ -6,7 +6,7 @@ from headrace.errors import SpoolFull
 from headrace.ops import metrics
 from headrace.ops.clock import Clock
 from producers.intake import Intake
-from producers.sources.source import Chunk, Source
+from producers.reading.source import Chunk, Source
 from producers.spool.spool import Spool
 
 _GROUP_SECONDS = 0.05

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from producers.formats import TimeOf
+from producers.line_format import TimeOf
 from producers.quarantine import Quarantine
 from producers.sources.file import FileSource
 

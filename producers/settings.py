@@ -6,7 +6,6 @@ import msgspec
 
 from headrace.errors import SettingsError
 from headrace.ops.settings import Setting
-from producers.formats import LineFormat
 
 _SMALLEST_SPOOL = 8 << 20  # room for the largest record in a segment of its own, some times over
 
@@ -23,9 +22,9 @@ class ProducerSettings(msgspec.Struct, frozen=True, kw_only=True):
     follow: Annotated[
         bool, Setting("HEADRACE_FOLLOW", "go on reading as the files grow and rotate, like tail -F")
     ] = False
-    type: Annotated[str, Setting("HEADRACE_TYPE", "the record type of the lines")] = "web_access.v1"
+    type: Annotated[str | None, Setting("HEADRACE_TYPE", "the record type of the lines")] = None
     format: Annotated[
-        LineFormat | None,
+        str | None,
         Setting("HEADRACE_FORMAT", "access_log or ndjson; by default what the type is known for"),
     ] = None
     rebase: Annotated[

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from headrace.errors import SourceUnreadable
 from producers.quarantine import Quarantine
-from producers.sources.input_file import InputFile
-from producers.sources.source import NOTHING_NOW, READ_BYTES, Chunk
-from producers.sources.splitter import LineSplitter
+from producers.reading.input_file import InputFile
+from producers.reading.source import NOTHING_NOW, READ_BYTES, Chunk, Source
+from producers.reading.splitter import LineSplitter
 
 _ROTATION_GRACE_SECONDS = 1.0  # a server goes on writing to the rotated file until it opens the new one
 
 
-class FileSource:
+class FileSource(Source):
     """Replays each path once, in the order given, and ends."""
 
     def __init__(self, paths: Sequence[Path], positions: Mapping[str, str], quarantine: Quarantine) -> None:
@@ -46,7 +46,7 @@ class FileSource:
             self._reading.file.close()
 
 
-class FollowSource:
+class FollowSource(Source):
     """Follows each path for ever; a rotated file is read to its end before the new one is begun."""
 
     def __init__(

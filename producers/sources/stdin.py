@@ -8,13 +8,13 @@ import select
 
 from headrace.errors import SourceUnreadable
 from producers.quarantine import Quarantine
-from producers.sources.source import NOTHING_NOW, READ_BYTES, Chunk
-from producers.sources.splitter import LineSplitter, looks_binary
+from producers.reading.source import NOTHING_NOW, READ_BYTES, Chunk, Source
+from producers.reading.splitter import LineSplitter, looks_binary
 
 _WAIT_SECONDS = 0.1  # so that a request to stop is seen while nothing comes
 
 
-class StdinSource:
+class StdinSource(Source):
     """Lines until the other side closes the pipe."""
 
     def __init__(self, quarantine: Quarantine, *, file: int = 0) -> None:

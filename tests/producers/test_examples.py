@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from headrace.schemas.codec import Event, Rejection, decode
-from producers.formats import sealer
+from producers.line_format import choose
 from tests.schemas.examples import Example, bad_examples, good_examples
 
 SOURCE, NUMBER = "web-1/A", 7
@@ -18,7 +18,7 @@ IN_THE_DATA = [
     and example.name not in DROPPED
 ]
 GOOD = [example for example in good_examples() if example.record_type == "web_access.v1"]
-seal = sealer("web_access.v1", "ndjson")
+seal = choose("ndjson", "web_access.v1", None).sealer()
 
 
 @pytest.mark.parametrize("example", GOOD, ids=str)

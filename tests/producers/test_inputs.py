@@ -116,7 +116,7 @@ def test_ndjson_lines_of_a_record_type_arrive(
     ]
     path = tmp_path / "records.ndjson"
     path.write_bytes(b"\n".join(msgspec.json.encode(line) for line in lines))
-    assert produce(path, format="ndjson") == 0
+    assert produce(path, format="ndjson", type="web_access.v1") == 0
     received = receive(kinesis)
     assert received.paths() == ["/a", "/b"]
     assert {number: reject.code for number, reject in received.rejects.items()} == {

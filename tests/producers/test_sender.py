@@ -8,8 +8,8 @@ import pytest
 from headrace.kinesis.client import KinesisClient
 from headrace.kinesis.endpoint import Endpoint
 from headrace.kinesis.signature import Keys
-from producers.formats import sealer
 from producers.keys import key_reader
+from producers.line_format import choose
 from producers.outlet import Outlet
 from producers.sender import Sender
 from producers.spool.spool import Spool
@@ -48,7 +48,7 @@ def sender(kinesis: KinesisDouble, clock: ManualClock, spool: Spool) -> Iterator
 def sealed(spool: Spool, count: int) -> list[bytes]:
     """Records for the next numbers of the open life."""
 
-    life, seal = spool.life(), sealer("web_access.v1", "access_log")
+    life, seal = spool.life(), choose("access-log", None, None).sealer()
     records = [seal(line, life.source, life.next_number + n) for n, line in enumerate(access_lines(count))]
     return [record for record in records if isinstance(record, bytes)]
 

@@ -6,8 +6,8 @@ import pytest
 
 from headrace.errors import SourceUnreadable
 from producers.quarantine import Quarantine
+from producers.reading.source import Source
 from producers.sources.file import FileSource, FollowSource
-from producers.sources.source import Source
 from tests.doubles.clock import ManualClock
 
 

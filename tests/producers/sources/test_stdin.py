@@ -5,7 +5,7 @@ import pytest
 
 from headrace.errors import SourceUnreadable
 from producers.quarantine import Quarantine
-from producers.sources.source import NOTHING_NOW
+from producers.reading.source import NOTHING_NOW
 from producers.sources.stdin import StdinSource
 
 

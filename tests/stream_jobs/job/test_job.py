@@ -10,7 +10,7 @@ import pytest
 from headrace.errors import BatchMismatch, FencedOut, StreamRecreated
 from headrace.schemas.codec import Rejection, encode
 from headrace.warehouse.probe import POINTS
-from producers.access_log import parse
+from producers.formats.access_log import parse
 from tests.doubles.kinesis import KinesisDouble
 from tests.e2e.truth import PATHS, TRAFFIC, Truth
 from tests.schemas.examples import bad_examples, good_examples

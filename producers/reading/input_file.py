@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from headrace.errors import SourceUnreadable
-from producers.sources.splitter import looks_binary
+from producers.reading.splitter import looks_binary
 
 _GZIP = b"\x1f\x8b"
 _FINGERPRINT_BYTES = 1024

@@ -29,8 +29,9 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
-from headrace.schemas.codec import FieldError, RejectCode, Rejection
+from headrace.schemas.codec import Rejection
 from headrace.schemas.records.web_access import WebAccess
+from producers.line_format import LineFormat, parsed, parsed_time, unparsable
 
 RECORD_TYPE = "web_access.v1"
 
@@ -83,11 +84,11 @@ def parse(line: bytes) -> tuple[datetime, WebAccess] | Rejection:
     text = line.decode(errors="surrogateescape")
     match = _LINE.match(text)
     if match is None:
-        return _unparsable(line, *_where_it_stops(text))
+        return _unfit(line, *_where_it_stops(text))
     client, user, time, method, target, protocol, request, status, size, referer, agent = match.groups()
     instant = _instant(time)
     if instant is None:
-        return _unparsable(line, match.start(3), "a date and time that exist")
+        return _unfit(line, match.start(3), "a date and time that exist")
     if request not in {None, "", "-"}:
         method, target, protocol = _split(request)
     path, mark, query = target.partition("?") if target is not None else (None, "", None)
@@ -158,11 +159,9 @@ def _where_it_stops(text: str) -> tuple[int, str]:
     return position, "a line that fits"  # not reached: the steps are the parts of `_LINE`
 
 
-def _unparsable(line: bytes, position: int, expected: str) -> Rejection:
+def _unfit(line: bytes, position: int, expected: str) -> Rejection:
     at = len(line.decode(errors="surrogateescape")[:position].encode(errors="surrogateescape"))
-    return Rejection(
-        code=RejectCode.UNPARSABLE_LINE,
-        errors=(FieldError(f"byte {at}", f"expected {expected}"),),
-        raw=line,
-        record_type=RECORD_TYPE,
-    )
+    return unparsable(line, f"expected {expected}", RECORD_TYPE, at=f"byte {at}")
+
+
+FORMAT = LineFormat(record_type=RECORD_TYPE, sealer=parsed(parse), time_of=parsed_time(parse))

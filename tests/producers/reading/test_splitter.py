@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from headrace.errors import SpoolFull
 from headrace.schemas.codec import RejectCode, reject_id
 from producers.quarantine import Draft, Kept, Quarantine
-from producers.sources.splitter import LineSplitter, looks_binary
+from producers.reading.splitter import LineSplitter, looks_binary
 
 LIMIT = 1 << 20
 

@@ -4,7 +4,7 @@ from collections import deque
 from itertools import accumulate
 
 from producers.quarantine import Draft, Kept, Quarantine
-from producers.sources.source import MAX_LINE_BYTES, Chunk
+from producers.reading.source import MAX_LINE_BYTES, Chunk
 
 _MINIMUM_TEXT = 8192
 _ALLOWED_CONTROLS = b"\t\n\v\f\r\b\x1b"

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from headrace.schemas.codec import RejectCode, Rejection, seal
 from headrace.schemas.records.web_access import WebAccess
-from producers.access_log import parse
+from producers.formats.access_log import parse
 
-REAL_LOG = Path(__file__).parents[2] / "examples" / "access.log"
+REAL_LOG = Path(__file__).parents[3] / "examples" / "access.log"
 COMMON = b'203.0.113.9 - frank [10/Oct/2000:13:55:36 -0700] "GET /apache_pb.gif?x=1 HTTP/1.0" 200 2326'
 COMBINED = COMMON + b' "http://www.example.com/start.html" "Mozilla/4.08 [en] (Win98; I ;Nav)"'
 UP_TO_TIME = b"h - - [10/Oct/2000:13:55:36 +0000]"
