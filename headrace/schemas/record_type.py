@@ -4,9 +4,15 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from msgspec import Struct, inspect
+from msgspec import Meta, Struct, inspect
 
 Kind = Literal["text", "integer", "boolean", "float", "bytes", "list"]
+
+PII = Meta(extra={"pii": True})
+"""Marks a field as personal: it names, reaches or locates one person, or is free text that may do so.
+
+A mark for people and their tools; it is no part of the JSON Schema, and changes nothing that travels.
+"""
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,7 @@ class Field:
     nullable: bool
     required: bool
     description: str
+    pii: bool = False  # personal: see PII
     max_bytes: int | None = None  # texts and bytes
     pattern: str | None = None  # texts
     minimum: int | None = None  # integers
@@ -90,6 +97,7 @@ def _field(entry: inspect.Field, *, where: str) -> Field:
         nullable=nullable,
         required=entry.required,
         description=extra.get("description", ""),
+        pii=extra.get("pii", False),
         pattern=extra.get("pattern"),
         **bounds,
     )

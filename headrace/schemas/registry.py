@@ -5,11 +5,14 @@ from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.record_type import RecordType
 from headrace.schemas.records.producer_status import PRODUCER_STATUS
 from headrace.schemas.records.reject import REJECT
+from headrace.schemas.records.user_signup import USER_SIGNUP
 from headrace.schemas.records.web_access import WEB_ACCESS
 from headrace.schemas.records.web_access_outputs import WEB_PATHS_5M, WEB_TRAFFIC_1M, WEB_VISITORS_15M
+from headrace.schemas.records.wiki_edit import WIKI_EDIT
 
 RECORD_TYPES: dict[str, RecordType] = {
-    record_type.name: record_type for record_type in (WEB_ACCESS, REJECT, PRODUCER_STATUS)
+    record_type.name: record_type
+    for record_type in (WEB_ACCESS, REJECT, PRODUCER_STATUS, USER_SIGNUP, WIKI_EDIT)
 }
 
 OUTPUTS: dict[str, WindowedOutput] = {

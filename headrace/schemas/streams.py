@@ -25,7 +25,13 @@ STREAMS: dict[str, Stream] = {
     for stream in (
         Stream(
             name="events",
-            record_types=("web_access.v1", "reject.v1", "producer_status.v1"),
+            record_types=(
+                "web_access.v1",
+                "reject.v1",
+                "producer_status.v1",
+                "user_signup.v1",
+                "wiki_edit.v1",
+            ),
             producers=("producers",),
             consumers=("stream_jobs",),
             retention=timedelta(days=7),

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from headrace.schemas.record_type import RecordType
+from headrace.schemas.record_type import PII, RecordType
 
 MAX_RAW_BYTES = 512 * 1024
 """The most raw bytes that travel in a reject; a longer record is kept where it was found."""
@@ -37,7 +37,9 @@ class Reject(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=
     stage: Annotated[Identifier, Meta(description="where the record was rejected")]
     code: Annotated[Identifier, Meta(description="why: one of the reject codes")]
     errors: Annotated[list[FieldError], Meta(max_length=MAX_ERRORS, description="all that is wrong")]
-    raw: Annotated[bytes, Meta(max_length=MAX_RAW_BYTES, description="the record as received, or its head")]
+    raw: Annotated[
+        bytes, Meta(max_length=MAX_RAW_BYTES, description="the record as received, or its head"), PII
+    ]
     raw_length: Annotated[Size, Meta(description="bytes of the whole record")]
     raw_sha256: Annotated[Digest, Meta(description="SHA-256 of the whole record")]
     raw_place: Annotated[

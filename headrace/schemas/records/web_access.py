@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from headrace.schemas.record_type import RecordType
+from headrace.schemas.record_type import PII, RecordType
 
 METHOD_PATTERN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?!\n)$"
 """An RFC 9110 token; Python's `$` alone would let a line end through."""
@@ -22,15 +22,15 @@ class WebAccess(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fiel
     """The event time is the envelope's; null is the log's `-`."""
 
     client_address: Annotated[
-        Short | None, Meta(description="IPv4 or IPv6 address, or host name, of the client")
+        Short | None, Meta(description="IPv4 or IPv6 address, or host name, of the client"), PII
     ]
-    user: Annotated[Short | None, Meta(description="the authenticated user")] = None
+    user: Annotated[Short | None, Meta(description="the authenticated user"), PII] = None
     method: Annotated[
         Method | None,
         Meta(description="the request's method, a token; null when no request was read"),
     ]
     path: Annotated[Long | None, Meta(description="the request's target up to the first '?'")]
-    query: Annotated[Long | None, Meta(description="the request's target after the first '?'")] = None
+    query: Annotated[Long | None, Meta(description="the request's target after the first '?'"), PII] = None
     protocol: Annotated[Short | None, Meta(description="such as HTTP/1.1; null for an HTTP/0.9 request")] = (
         None
     )
@@ -44,7 +44,7 @@ class WebAccess(Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fiel
         Annotated[int, Meta(ge=0, le=2**53 - 1)] | None,
         Meta(description="size of the answer in bytes; null, not 0, when the server logged none"),
     ] = None
-    referer: Annotated[Long | None, Meta(description="the Referer header")] = None
+    referer: Annotated[Long | None, Meta(description="the Referer header"), PII] = None
     user_agent: Annotated[Long | None, Meta(description="the User-Agent header")] = None
 
 
