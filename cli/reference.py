@@ -16,10 +16,18 @@ from headrace.schemas.reject_codes import RejectCode
 from headrace.schemas.streams import STREAMS
 from headrace.schemas.tables import ColumnType, Table
 from headrace.warehouse.system_tables import SYSTEM_TABLES
-from producers.settings import ProducerSettings
+from producers.catalog import load, names
+from producers.configuration import SOURCES
+from producers.settings import InputSettings, ProducerSettings
 from stream_jobs.settings import StreamJobSettings
 
-SETTINGS: tuple[type[msgspec.Struct], ...] = (CommandSettings, ProducerSettings, StreamJobSettings)
+SETTINGS: dict[str, type[msgspec.Struct]] = {
+    "Every command": CommandSettings,
+    "A producer process": ProducerSettings,
+    "Each input of a producer": InputSettings,
+    **{f"An input from {name}": load(SOURCES, name).Settings for name in names(SOURCES)},
+    "The stream job": StreamJobSettings,
+}
 
 
 @click.command()
@@ -59,10 +67,12 @@ def _grid(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[s
 
 def _settings() -> Iterator[str]:
     yield from ("", "## Settings")
-    for kind in SETTINGS:
-        yield from ("", f"### {kind.__name__}", "")
+    for title, kind in SETTINGS.items():
+        if not describe(kind):
+            continue
+        yield from ("", f"### {title}", "")
         rows = ((f"`{s.variable}`", f"`{s.field}`", _shown(s.default), s.meaning) for s in describe(kind))
-        yield from _grid(("variable", "key in the stage file", "default", "meaning"), rows)
+        yield from _grid(("variable", "key in a settings file", "default", "meaning"), rows)
 
 
 def _shown(default: object) -> str:

@@ -1,105 +1,166 @@
-"""One producer from its start to its end: read, spool, send, drain."""
+"""One producer process from its start to its end: its inputs side by side, watched over."""
 
 import random
-import socket
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import timedelta
-from pathlib import Path
+from functools import partial
 
+from headrace.errors import HeadraceError, SettingsError
 from headrace.kinesis.client import KinesisClient, connect
-from headrace.ops.clock import Clock, new_ulid
-from headrace.ops.health import HealthServer
+from headrace.ops.clock import Clock
+from headrace.ops.health import Health, HealthServer
 from headrace.ops.logs import get_logger
 from headrace.ops.shutdown import Shutdown
-from producers.intake import Intake
-from producers.keys import is_keyed, key_reader
-from producers.line_format import choose
-from producers.outlet import Outlet
-from producers.progress import Progress
-from producers.quarantine import Quarantine
-from producers.reader import Reader
-from producers.reading.source import Source
-from producers.rebase import shift_to
-from producers.run import Run
-from producers.sender import Sender
-from producers.sender_thread import SenderThread
-from producers.settings import ProducerSettings
-from producers.sources.file import FileSource, FollowSource
-from producers.sources.stdin import StdinSource
-from producers.spool.identity import this_machine
-from producers.spool.spool import Spool
+from producers.assembly import Assembly, assemble
+from producers.configuration import Configuration, Input
+from producers.progress import Progress, total
+from producers.supervised import Supervised
 
-_LARGEST_SEGMENT, _LARGEST_GROUP = 16 << 20, 4 << 20
+_LOOK_SECONDS = 0.1
 
 
 def run(
-    settings: ProducerSettings,
+    configuration: Configuration,
     clock: Clock,
     shutdown: Shutdown,
-    progress: Callable[[Progress], None] | None = None,
+    *,
+    tell: Callable[[Progress], None] = lambda _: None,
     client: KinesisClient | None = None,
+    reread: Callable[[], Configuration | None] = lambda: None,
 ) -> int:
-    """Produce until the source ends or a stop is requested; `progress` is told several times a second.
+    """Produce until every source ends or a stop is requested; `tell` hears of it several times a second.
 
+    `reread` gives new settings when there are some (SettingsError: they are wrong, and the old ones stay).
     Returns the exit code: 0, also when records stay in the spool for the next start.
     Raises SettingsError, SpoolInUse, SpoolUnusable, SourceUnreadable (once all that was read is sent) or
     KinesisRefused.
     """
-    settings.check()
-    lines = choose("access-log", settings.type, settings.format)
     with ExitStack() as resources:
-        client = client or connect(clock)
-        spool = _open_spool(settings, clock)
-        resources.callback(spool.close)
-        quarantine = Quarantine(spool.quarantine)
-        shift = timedelta(0)
-        if settings.rebase:
-            shift = shift_to(clock.now(), _paths(settings), lines.time_of, quarantine)
-        source = _open_source(settings, spool, quarantine, clock)
-        resources.callback(source.close)
-        intake = Intake(spool, lines.sealer(shift), quarantine, clock, lines.record_type)
-        group_bytes = min(_LARGEST_GROUP, settings.spool_bytes // 8)
-        reader = Reader(source, intake, spool, clock, group_bytes=group_bytes, rate=settings.rate)
-        key_of = key_reader(lines.record_type)
-        keyed = is_keyed(lines.record_type)
-        outlet = Outlet(client, settings.stream, clock, random.random, keyed=keyed)
-        sender = Sender(spool, outlet, key_of, clock, status_seconds=settings.status_seconds)
-        it = Run(
-            spool=spool,
-            reader=reader,
-            intake=intake,
-            outlet=outlet,
-            sender=SenderThread(sender),
-            clock=clock,
-            shutdown=shutdown,
-            tell=progress,
+        if client is None:
+            client = connect(clock)
+            resources.callback(client.close)
+        daemon = Daemon(configuration, Assembly(configuration.producer, client, clock), reread)
+        resources.callback(daemon.end)
+        server = resources.enter_context(
+            HealthServer(
+                daemon.health,
+                host=configuration.producer.health_host,
+                port=configuration.producer.health_port,
+            )
         )
-        server = resources.enter_context(HealthServer(it.health, port=settings.health_port))
-        get_logger().info(
-            "producer started", spool=str(spool.directory), stream=settings.stream, health_port=server.port
-        )
-        return it.to_the_end(settings.drain_seconds)
+        daemon.begin()
+        get_logger().info("producer started", health_port=server.port, inputs=len(configuration.inputs))
+        while daemon.look():
+            tell(daemon.progress())
+            if shutdown.wait(_LOOK_SECONDS):
+                daemon.stop()
+                clock.sleep(_LOOK_SECONDS)
+        tell(daemon.progress())
+        return daemon.outcome()
 
 
-def _open_spool(settings: ProducerSettings, clock: Clock) -> Spool:
-    return Spool(
-        Path(settings.spool),
-        name=settings.name or socket.gethostname(),
-        machine=this_machine(),
-        new_ulid=lambda: new_ulid(clock),
-        budget_bytes=settings.spool_bytes,
-        segment_bytes=min(_LARGEST_SEGMENT, settings.spool_bytes // 8),
-    )
+class Daemon:
+    """The inputs of one process."""
 
+    def __init__(
+        self, configuration: Configuration, assembly: Assembly, reread: Callable[[], Configuration | None]
+    ) -> None:
+        self._configuration = configuration
+        self._reread = reread
+        self._assemble = partial(assemble, assembly=assembly)
+        self._clock = assembly.clock
+        self._inputs: dict[str, Supervised] = {}
+        self._stopping = False
+        self._log = get_logger()
 
-def _open_source(settings: ProducerSettings, spool: Spool, quarantine: Quarantine, clock: Clock) -> Source:
-    if settings.source == "stdin":
-        return StdinSource(quarantine)
-    if settings.follow:
-        return FollowSource(_paths(settings), spool.positions, quarantine, clock.monotonic)
-    return FileSource(_paths(settings), spool.positions, quarantine)
+    def begin(self) -> None:
+        """Start every input. Raises what keeps one from beginning."""
+        for it in self._configuration.inputs:
+            supervised = self._inputs[it.name] = self._supervised(it)
+            supervised.begin()
 
+    def look(self) -> bool:
+        """Bring about what is wanted; whether there is still something to do."""
+        if not self._stopping:
+            self._follow_settings()
+        going_on = self._look()
+        for supervised in self._inputs.values():
+            if supervised.failure is not None and not isinstance(supervised.failure, HeadraceError):
+                raise supervised.failure  # a bug of ours: end, and be started anew
+        return going_on
 
-def _paths(settings: ProducerSettings) -> list[Path]:
-    return [Path(path) for path in settings.paths]
+    def stop(self) -> None:
+        """Drain and end every input."""
+        self._stopping = True
+        for supervised in self._inputs.values():
+            supervised.wanted = None
+
+    def end(self) -> None:
+        """Wait until every input has drained and let go of its files."""
+        self.stop()
+        while self._look():
+            self._clock.sleep(_LOOK_SECONDS)
+
+    def outcome(self) -> int:
+        """The exit code, once all is over. Raises what ended an input for good."""
+        for supervised in self._inputs.values():
+            if supervised.failure is not None:
+                raise supervised.failure
+        progress = self.progress()
+        if progress.waiting:
+            self._log.warning(
+                f"stopped; {progress.waiting:,} records remain in the spool and are sent at the next start"
+            )
+        else:
+            self._log.info(
+                "all is sent", read=progress.read, rejected=progress.rejected, source=progress.source
+            )
+        return 0
+
+    def progress(self) -> Progress:
+        """How far all inputs have come."""
+        return total([supervised.progress() for supervised in self._inputs.values()])
+
+    def health(self) -> Health:
+        """Red while an input has failed or hangs."""
+        dead = [name for name, supervised in self._inputs.items() if not supervised.is_alive]
+        return Health(ok=not dead, detail=self._details() | {"dead": dead})
+
+    def readiness(self) -> Health:
+        """Red while an input would not take records: its spool is full, or it is coming up or going down."""
+        closed = [name for name, supervised in self._inputs.items() if not supervised.can_take]
+        return Health(ok=not closed and not self._stopping, detail=self._details() | {"closed": closed})
+
+    def _look(self) -> bool:
+        for supervised in self._inputs.values():
+            supervised.look()
+        known = {it.name for it in self._configuration.inputs}
+        self._inputs = {name: it for name, it in self._inputs.items() if name in known or not it.is_over}
+        return not all(supervised.is_over for supervised in self._inputs.values())
+
+    def _details(self) -> dict[str, object]:
+        """All inputs together, and each."""
+        inputs = {name: supervised.progress() for name, supervised in list(self._inputs.items())}
+        together = total(list(inputs.values()))
+        return {name: getattr(together, name) for name in together.__struct_fields__} | {"inputs": inputs}
+
+    def _follow_settings(self) -> None:
+        try:
+            fresh = self._reread()
+        except SettingsError as error:
+            self._log.error("the new settings are not taken", problem=str(error))
+            return
+        if fresh is None:
+            return
+        if fresh.producer != self._configuration.producer:
+            self._log.warning("settings of the process itself are taken at its next start")
+        wanted = {it.name: it for it in fresh.inputs}
+        for name, supervised in self._inputs.items():
+            supervised.wanted = wanted.pop(name, None)
+        for it in wanted.values():
+            self._inputs[it.name] = self._supervised(it)
+        self._configuration = fresh._replace(producer=self._configuration.producer)
+        self._log.info("settings read again", inputs=len(fresh.inputs))
+
+    def _supervised(self, it: Input) -> Supervised:
+        return Supervised(it, self._assemble, self._clock, random.random, begins_again=bool(it.name))

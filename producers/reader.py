@@ -54,6 +54,11 @@ class Reader:
             metrics.SPOOL_FULL.set(1)
             return _PAUSE_SECONDS
 
+    @property
+    def trouble(self) -> str:
+        """Why nothing comes from the source."""
+        return self._source.trouble
+
     def commit(self) -> bool:
         """Put on disk what was taken; False while there is no room for it. Raises SpoolUnusable."""
         try:
@@ -62,6 +67,10 @@ class Reader:
             self.problem = str(error)
             return False
         return True
+
+    def close(self) -> None:
+        """Close the source, once all that was taken from it is committed."""
+        self._source.close()
 
     def _step(self) -> float:
         now = self._clock.monotonic()
@@ -104,8 +113,11 @@ class Reader:
 
     def _commit(self) -> None:
         if self._uncommitted_since is not None:
-            self._spool.life().commit()
+            life = self._spool.life()
+            life.commit()
             self._uncommitted_since = None
+            if not self._held:
+                life.forget(self._source.committed())
         if self.problem:
             self.problem = ""
             metrics.SPOOL_FULL.set(0)

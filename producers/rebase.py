@@ -1,19 +1,15 @@
 """By how much to shift the event times of a log so that its newest is now."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from producers.line_format import TimeOf
-from producers.quarantine import Quarantine
-from producers.sources.file import FileSource
+from producers.reading.source import Source
 
 _HOUR = timedelta(hours=1)
 
 
-def shift_to(now: datetime, paths: Sequence[Path], time_of: TimeOf, quarantine: Quarantine) -> timedelta:
-    """Whole hours, so that minutes and windows keep their place; reads all files once."""
-    source = FileSource(paths, {}, quarantine)
+def shift_to(now: datetime, source: Source, time_of: TimeOf) -> timedelta:
+    """Whole hours, so that minutes and windows keep their place; reads the source to its end."""
     newest: datetime | None = None
     while (chunk := source.read()) is not None:
         for line in chunk.lines:

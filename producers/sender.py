@@ -20,13 +20,22 @@ class Sender:
     """Works in steps, so that a thread or a test can drive it."""
 
     def __init__(
-        self, spool: Spool, outlet: Outlet, key_of: KeyOf, clock: Clock, *, status_seconds: float
+        self,
+        spool: Spool,
+        outlet: Outlet,
+        key_of: KeyOf,
+        clock: Clock,
+        *,
+        status_seconds: float,
+        numbered: bool = True,
     ) -> None:
+        """`numbered`: the records bear the spool's numbers; else their own, and no status speaks of them."""
         self._spool = spool
         self._outlet = outlet
         self._key_of = key_of
         self._clock = clock
         self._status_seconds = status_seconds
+        self._numbered = numbered
         self._passage: _Passage | None = None
         self._status_due = float("-inf")
 
@@ -90,8 +99,8 @@ class Sender:
         return reject_event(
             rejection,
             stage=Stage.PRODUCER,
-            source=life.source,
-            sequence=entry.number,
+            source=life.source if self._numbered else f"{life.source}/{entry.number}",
+            sequence=entry.number if self._numbered else 1,
             time=self._clock.now(),
         )
 
@@ -99,12 +108,13 @@ class Sender:
         self._status_due = self._clock.monotonic() + self._status_seconds
         metrics.USER_RECORDS_PENDING.set(life.spooled - life.acknowledged)
         metrics.SPOOL_BYTES.set(self._spool.budget.taken)
-        if life.spooled:
+        if life.spooled and self._numbered:
             self._outlet.put_alone(self._status(life, closed=False), life.source)
 
     def _end(self, life: Life) -> bool:
         """Say that a life is closed and sent; whether Kinesis knows it now."""
-        if life.spooled and not self._outlet.put_alone(self._status(life, closed=True), life.source):
+        to_say = life.spooled and self._numbered
+        if to_say and not self._outlet.put_alone(self._status(life, closed=True), life.source):
             return False
         life.mark_reported()
         self._spool.sweep()

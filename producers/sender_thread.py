@@ -17,6 +17,8 @@ class SenderThread:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
         self.failure: BaseException | None = None
+        self.steps = 0
+        """Grows while the thread lives and works."""
 
     def start(self) -> None:
         """Begin to send."""
@@ -36,6 +38,7 @@ class SenderThread:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
+                self.steps += 1
                 self._stopping.wait(min(self._step(), _LONGEST_WAIT_SECONDS))
             self._sender.close()
         except BaseException as error:  # noqa: BLE001  the main thread raises it from `check`

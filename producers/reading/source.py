@@ -51,7 +51,7 @@ class Source(Protocol):
         return ()
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Let go of files and connections; it may be called twice."""
         ...
 
 

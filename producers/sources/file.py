@@ -2,14 +2,41 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
 
 from headrace.errors import SourceUnreadable
+from headrace.ops.settings import Setting
 from producers.quarantine import Quarantine
 from producers.reading.input_file import InputFile
-from producers.reading.source import NOTHING_NOW, READ_BYTES, Chunk, Source
+from producers.reading.source import NOTHING_NOW, READ_BYTES, Chunk, Opening, Source
 from producers.reading.splitter import LineSplitter
 
+FORMAT = "access-log"
+
 _ROTATION_GRACE_SECONDS = 1.0  # a server goes on writing to the rotated file until it opens the new one
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which files, and for how long."""
+
+    paths: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(min_length=1),
+        Setting("HEADRACE_PATHS", "the files to read; in the environment separated by :"),
+    ]
+    follow: Annotated[
+        bool, Setting("HEADRACE_FOLLOW", "go on reading as the files grow and rotate, like tail -F")
+    ] = False
+
+
+def open_source(settings: Settings, opening: Opening) -> Source:
+    """The files, to their end or for ever. Raises SourceUnreadable."""
+    paths = [Path(path) for path in settings.paths]
+    if settings.follow:
+        return FollowSource(paths, opening.places, opening.quarantine, opening.clock.monotonic)
+    return FileSource(paths, opening.places, opening.quarantine)
 
 
 class FileSource(Source):

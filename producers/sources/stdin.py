@@ -6,12 +6,25 @@ It cannot be read again: what was taken from it but not yet committed when a pro
 import os
 import select
 
+import msgspec
+
 from headrace.errors import SourceUnreadable
 from producers.quarantine import Quarantine
-from producers.reading.source import NOTHING_NOW, READ_BYTES, Chunk, Source
+from producers.reading.source import NOTHING_NOW, READ_BYTES, Chunk, Opening, Source
 from producers.reading.splitter import LineSplitter, looks_binary
 
+FORMAT = "access-log"
+
 _WAIT_SECONDS = 0.1  # so that a request to stop is seen while nothing comes
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """There is nothing to set."""
+
+
+def open_source(_settings: Settings, opening: Opening) -> "StdinSource":
+    """Standard input."""
+    return StdinSource(opening.quarantine)
 
 
 class StdinSource(Source):

@@ -26,11 +26,15 @@ class Budget:
 
     def require(self, size: int) -> None:
         """Raise SpoolFull unless `size` more bytes may be taken."""
-        if self.taken + size > self.allowed:
+        if not self.has_room(size):
             raise SpoolFull(
                 f"spool {self._directory}: {self.taken:,} of {self.allowed:,} bytes are taken; the source is "
                 "paused until Kinesis has accepted some"
             )
+
+    def has_room(self, size: int) -> bool:
+        """Whether `size` more bytes may be taken."""
+        return self.taken + size <= self.allowed
 
     def add(self, size: int) -> None:
         """Book bytes that were taken, or (negative) given back."""

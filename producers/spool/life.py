@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,6 +122,11 @@ class Life:
             except SpoolFull:
                 self._make_room()
                 self._commit(1)
+
+    def forget(self, inputs: Iterable[str]) -> None:
+        """Keep no longer how far these inputs are read; it holds from the next segment on."""
+        for name in inputs:
+            self.positions.pop(name, None)
 
     def close(self, reason: str) -> None:
         """Give no more numbers. Raises SpoolFull or SpoolUnusable."""

@@ -9,8 +9,8 @@ from headrace.kinesis.signature import Keys
 from headrace.ops.clock import SystemClock
 from headrace.ops.shutdown import Shutdown
 from producers import daemon
+from producers.configuration import of_one
 from producers.progress import Progress
-from producers.settings import ProducerSettings
 from tests.doubles.kinesis import KinesisDouble
 from tests.producers.received import access_lines
 
@@ -39,13 +39,14 @@ def produce(client: KinesisClient, tmp_path: Path) -> Produce:
 
     def run(
         *paths: Path,
+        source: str = "file",
         shutdown: Shutdown | None = None,
-        tell: Callable[[Progress], None] | None = None,
+        tell: Callable[[Progress], None] = lambda _: None,
         **settings: object,
     ) -> int:
         given = {"spool": str(tmp_path / "spool"), "name": "web-7", "paths": tuple(map(str, paths))}
-        made = ProducerSettings(**(given | settings))  # type: ignore[arg-type]
-        return daemon.run(made, SystemClock(), shutdown or Shutdown(), tell, client)
+        configuration = of_one(source, given | settings, {})
+        return daemon.run(configuration, SystemClock(), shutdown or Shutdown(), tell=tell, client=client)
 
     return run
 

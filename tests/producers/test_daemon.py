@@ -118,7 +118,7 @@ def test_kinesis_down_at_the_start_is_waited_for(
     assert_all_arrived(kinesis)
 
 
-def test_healthz_is_red_while_kinesis_is_down_and_says_why(
+def test_healthz_says_that_kinesis_is_down_and_that_the_producer_lives(
     produce: Callable[..., int], kinesis: KinesisDouble, log: Path
 ) -> None:
     kinesis.down()
@@ -134,7 +134,7 @@ def test_healthz_is_red_while_kinesis_is_down_and_says_why(
             kinesis.up()
 
     assert produce(log, tell=ask, health_port=port) == 0
-    assert (answers[0].status_code, answers[-1].status_code) == (503, 200)
+    assert (answers[0].status_code, answers[-1].status_code) == (200, 200)
     assert "127.0.0.1" in answers[0].json()["detail"]["problem"]
     assert answers[-1].json()["detail"]["acknowledged"] == 3_000
 
@@ -259,7 +259,7 @@ def test_a_spool_of_another_machine_is_emptied_and_a_new_source_begun(
 
 
 def test_settings_that_do_not_go_together_are_refused(produce: Callable[..., int], log: Path) -> None:
-    with pytest.raises(SettingsError, match="at least one"):
+    with pytest.raises(SettingsError, match="paths"):
         produce()
     with pytest.raises(SettingsError, match="rebase"):
         produce(log, follow=True, rebase="now")
