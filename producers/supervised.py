@@ -38,7 +38,7 @@ class Supervised:
         self._begins_again = begins_again
         self._pause = BackOff(draw, first=_FIRST_PAUSE_SECONDS, longest=_LONGEST_PAUSE_SECONDS)
         self._pipelines: Sequence[Pipeline] = ()
-        self._worked: tuple[object, float] = ((), clock.monotonic())
+        self._moved: list[tuple[int, float]] = []  # each thread's counter, and since when it stands there
         self._told = ""
         self._log = get_logger(**({"input": it.name} if it.name else {}))
 
@@ -70,11 +70,15 @@ class Supervised:
     @property
     def is_alive(self) -> bool:
         """Whether its threads work, or have come to their end."""
-        works = [pipeline.works for pipeline in self._pipelines if not pipeline.is_done]
         now = self._clock.monotonic()
-        if not works or works != self._worked[0]:
-            self._worked = (works, now)
-        return self.failure is None and now - self._worked[1] < _HUNG_SECONDS
+        counters = [count for pipeline in self._pipelines if not pipeline.is_done for count in pipeline.works]
+        if len(counters) != len(self._moved):
+            self._moved = [(-1, now)] * len(counters)
+        self._moved = [
+            (count, since if count == before else now)
+            for count, (before, since) in zip(counters, self._moved, strict=True)
+        ]
+        return self.failure is None and all(now - since < _HUNG_SECONDS for _, since in self._moved)
 
     @property
     def can_take(self) -> bool:
