@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 
 from headrace.errors import SettingsError
-from headrace.schemas.streams import STREAMS
 from producers.configuration import Configuration, Input
 from producers.settings import InputSettings
 
@@ -65,4 +64,4 @@ def _could_hold(directory: Path) -> bool:
     """Whether the folder, or the nearest one above it that exists, can be written."""
     while not directory.exists():
         directory = directory.parent
-    return os.access(directory, os.W_OK | os.X_OK)
+    return directory.is_dir() and os.access(directory, os.W_OK | os.X_OK)

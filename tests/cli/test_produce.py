@@ -96,7 +96,7 @@ def test_down_stops_a_follower(produce: Produce, headrace: Headrace, state: Stat
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["file"], "no file to read"),
+        (["file"], "HEADRACE_PATHS"),
         (["file", "/no/such.log"], "cannot be read"),
         (["file", str(EXAMPLE), "--type", "no_such.v1"], "no_such.v1"),
         (["file", str(EXAMPLE), "--rate", "0"], "--rate"),
