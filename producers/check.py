@@ -31,11 +31,6 @@ def problems(configuration: Configuration) -> list[str]:
         if it.spool.resolve() in spools:
             found.append(f"{it.name}: has the spool of {spools[it.spool.resolve()]}")
         spools[it.spool.resolve()] = it.name
-        if it.settings.stream not in STREAMS:
-            known = ", ".join(STREAMS)
-            found.append(
-                f"{it.name or 'input'}: no stream {it.settings.stream!r} is declared (known: {known})"
-            )
     return found
 
 

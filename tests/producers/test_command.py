@@ -107,5 +107,5 @@ def test_check_finds_what_would_keep_it_from_beginning(tmp_path: Path) -> None:
     path = tmp_path / "producers.toml"
     path.write_text(f'spool = "{tmp_path}/plain"\n[inputs.a]\nsource = "stdin"\n')
     configuration, _ = started("--config", str(path), "--check", environ={})
-    with pytest.raises(SettingsError, match="a: the spool's folder .* cannot be written"):
+    with pytest.raises(SettingsError, match=r"a: the spool's folder .* cannot be written"):
         run_here(lambda: configuration, ManualClock(), check=True)
