@@ -3,16 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.postgresql import PostgresqlWarehouse
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 Connect = Callable[..., PostgresqlWarehouse]
 TABLES = (
-    "web_traffic_1m",
-    "web_traffic_1m__parts",
-    "web_paths_5m",
-    "web_visitors_15m",
-    "web_visitors_15m__parts",
+    *OUTPUTS,
+    *(parts.name for output in OUTPUTS.values() if (parts := output.parts_table()) is not None),
     "ledger_ranges",
     "ledger_sources",
     "ledger_types",

@@ -39,6 +39,7 @@ class Rec:
     partition: int = 0
     at: datetime = START
     arrived: datetime = START + timedelta(seconds=2)
+    type: str = "web_access.v1"
     data: Mapping[str, Any] = field(
         default_factory=lambda: {
             "method": "GET",
@@ -56,6 +57,18 @@ class Rec:
     @property
     def raw(self) -> bytes:
         return f"{self.source}#{self.number}".encode()
+
+
+def edit(source: str, number: int, length_delta: int | None = -7, user: str = "Ann", **more: Any) -> Rec:
+    """A change of a wiki."""
+    data = {"wiki": "enwiki", "kind": "edit", "user": user, "bot": False, "minor": None}
+    return Rec(source, number, type="wiki_edit.v1", data=data | {"length_delta": length_delta}, **more)
+
+
+def signup(source: str, number: int, age: int | None = 40, country: str = "Peru", **more: Any) -> Rec:
+    """A person who signed up."""
+    data = {"user_id": f"user-{number % 3}", "age": age, "country": country}
+    return Rec(source, number, type="user_signup.v1", data=data, **more)
 
 
 def good(*numbers: int, source: str = "s", partition: int = 0) -> list[Rec]:
@@ -94,7 +107,7 @@ def fold_of(
             counted=_numbers(good),
             rejected=_numbers([r for r in bad if r.number is not None]),
             dropped=dropped,
-            types=Counter("web_access.v1" for _ in good),
+            types=Counter(record.type for record in good),
             windows={name: windows(output, good) for name, output in outputs.items()},
             parts={n: parts(o, good) for n, o in outputs.items() if o.parts_table() is not None},
             rejects=_rejects([(r, "bad_value") for r in bad] + [(r, "too_scattered") for r in scattered]),
@@ -142,7 +155,7 @@ def _numbers(records: Iterable[Rec]) -> dict[tuple[str, int], RangeSet]:
 def windows(output: WindowedOutput, records: Iterable[Rec]) -> pa.Table:
     """Additive partial rows, one per window and keys."""
     groups: dict[tuple[Any, ...], Counter[str]] = {}
-    for record in records:
+    for record in _of(output, records):
         sums = groups.setdefault(_group(output, record), Counter())
         sums["records"] += 1
         sums["late_records"] += record.arrived > _end(output, record) + output.allowed_lateness
@@ -173,7 +186,7 @@ def windows(output: WindowedOutput, records: Iterable[Rec]) -> pa.Table:
 def parts(output: WindowedOutput, records: Iterable[Rec]) -> pa.Table:
     """Log buckets and registers, one row per window, keys, field and part."""
     held: dict[tuple[object, ...], int] = {}
-    for record in records:
+    for record in _of(output, records):
         for name, measure in {m.field: m for m in output.sketched}.items():
             value = record.data[name]
             if value is None:
@@ -191,6 +204,10 @@ def parts(output: WindowedOutput, records: Iterable[Rec]) -> pa.Table:
     return pa.Table.from_pylist(
         [dict(zip(schema.names, (*key, n), strict=True)) for key, n in held.items()], schema=schema
     )
+
+
+def _of(output: WindowedOutput, records: Iterable[Rec]) -> Iterable[Rec]:
+    return (record for record in records if record.type == output.record_type.name)
 
 
 def _group(output: WindowedOutput, record: Rec) -> tuple[Any, ...]:

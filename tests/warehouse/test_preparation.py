@@ -44,9 +44,7 @@ def test_every_declared_table_and_view_is_made(empty_url: str, clock: Clock) -> 
         "frontier",
         "ledger",
         "rejects_per_minute",
-        "web_paths_5m_final",
-        "web_traffic_1m_final",
-        "web_visitors_15m_final",
+        *(f"{output.name}_final" for output in ALL),
     }
 
 

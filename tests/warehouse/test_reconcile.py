@@ -12,7 +12,17 @@ from headrace.warehouse.reconcile import reconcile, write_off
 from headrace.warehouse.report import Report, SourceReport
 from tests.doubles.clock import ManualClock
 from tests.warehouse.queries import Sql, ranges
-from tests.warehouse.simulation import START, Rec, bad, batch_id, fold_of, good, shard
+from tests.warehouse.simulation import (
+    START,
+    Rec,
+    bad,
+    batch_id,
+    edit,
+    fold_of,
+    good,
+    shard,
+    signup,
+)
 
 pytestmark = pytest.mark.stack
 
@@ -70,10 +80,31 @@ def test_a_closed_source_with_every_number_balances(job: Job, url: str, clock: M
         "missing_ranges": [],
     }
     assert [(o.name, o.records, o.expected) for o in report.outputs] == [
+        ("user_signups_10m", 0, 0),
         ("web_paths_5m", 3, 3),
         ("web_traffic_1m", 3, 3),
         ("web_visitors_15m", 3, 3),
+        ("wiki_edits_1m", 0, 0),
     ]
+
+
+def test_every_output_is_held_against_the_records_of_its_own_type(
+    job: Job, url: str, clock: ManualClock, sql: Sql
+) -> None:
+    job.commit(*good(1, 2, 3), edit("s", 4), edit("s", 5), signup("s", 6), said=(status(6, 6, closed=True),))
+    report = reconcile(url, clock)
+    assert report.balanced
+    assert [(o.name, o.records, o.expected) for o in report.outputs] == [
+        ("user_signups_10m", 1, 1),
+        ("web_paths_5m", 3, 3),
+        ("web_traffic_1m", 3, 3),
+        ("web_visitors_15m", 3, 3),
+        ("wiki_edits_1m", 2, 2),
+    ]
+    sql("update wiki_edits_1m set records = records + 1")
+    report = reconcile(url, clock)
+    assert not report.balanced
+    assert [o.name for o in report.outputs if not o.balanced] == ["wiki_edits_1m"]
 
 
 @pytest.mark.usefixtures("job")

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -17,16 +18,21 @@ from headrace.warehouse.ranges import RangeSet
 from headrace.warehouse.reconcile import reconcile
 from tests.doubles.clock import ManualClock
 from tests.warehouse.queries import TABLES, Sql
-from tests.warehouse.simulation import START, Rec, batch_id, fold_of, parts, windows
+from tests.warehouse.simulation import START, Rec, batch_id, edit, fold_of, parts, signup, windows
 
 pytestmark = pytest.mark.stack
 
 
 def record(source: str, number: int, *, good: bool, partition: int) -> Rec:
-    """Every good copy of a number has the same content."""
-    at = START + timedelta(seconds=number * 37)
-    rec = Rec(source, number, good=good, partition=partition, at=at, arrived=START + timedelta(minutes=25))
-    return rec.with_data(
+    """Every good copy of a number has the same type and content."""
+    late = START + timedelta(minutes=25)
+    placed: dict[str, Any] = {"good": good, "partition": partition, "arrived": late}
+    placed["at"] = START + timedelta(seconds=number * 37)
+    if number % 4 == 1:
+        return edit(source, number, number * 31 % 89 - 44, f"c{number % 5}", **placed)
+    if number % 4 == 2:
+        return signup(source, number, number % 97 or None, **placed)
+    return Rec(source, number, **placed).with_data(
         bytes=number * number % 97 or None,
         status=200 + 100 * (number % 4),
         path=f"/{number % 3}",
