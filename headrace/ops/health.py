@@ -1,4 +1,4 @@
-"""`/healthz` and `/metrics` of a process, on 127.0.0.1 unless told otherwise."""
+"""`/healthz`, `/readyz` and `/metrics` of a process, on 127.0.0.1 unless told otherwise."""
 
 import sys
 import threading
@@ -22,15 +22,23 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class HealthServer:
-    """Serves `GET /healthz` (200 or 503, JSON) and `GET /metrics` (Prometheus) while it is entered.
+    """Serves `GET /healthz` and `/readyz` (200 or 503, JSON) and `/metrics` (Prometheus) while it is entered.
 
+    Health says whether the process works, readiness whether it takes work now; without `ready` they are one.
     Port 0 takes a free one; `port` holds the one taken.
     Raises SettingsError when the port is in use.
     """
 
-    def __init__(self, health: Callable[[], Health], *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        health: Callable[[], Health],
+        ready: Callable[[], Health] | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
         try:
-            self._server = _Server((host, port), _handler(health))
+            self._server = _Server((host, port), _handler(health, ready or health))
         except OSError as error:
             raise SettingsError(
                 f"health port {host}:{port} cannot be opened ({error.strerror}): choose another with "
@@ -58,17 +66,21 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def _handler(health: Callable[[], Health]) -> type[BaseHTTPRequestHandler]:
+def _handler(health: Callable[[], Health], ready: Callable[[], Health]) -> type[BaseHTTPRequestHandler]:
+    states = {"/healthz": health, "/readyz": ready}
+
     class Handler(BaseHTTPRequestHandler):
+        timeout = 10.0  # seconds; a client that asks nothing must not hold a thread for ever
+
         def do_GET(self) -> None:
-            if self.path == "/healthz":
-                state = health()
+            if self.path in states:
+                state = states[self.path]()
                 status = HTTPStatus.OK if state.ok else HTTPStatus.SERVICE_UNAVAILABLE
                 self._answer(status, "application/json", msgspec.json.encode(state))
             elif self.path == "/metrics":
                 self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest())
             else:
-                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"try /healthz or /metrics\n")
+                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"try /healthz, /readyz or /metrics\n")
 
         def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
             self.send_response(status)

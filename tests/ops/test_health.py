@@ -30,6 +30,23 @@ def test_health_is_200_or_503_with_its_reasons() -> None:
         assert (status, json.loads(body)["detail"]) == (503, {"why": "away"})
 
 
+def test_readiness_is_its_own_answer_and_health_where_there_is_none() -> None:
+    full = Health(ok=False, detail={"closed": ["web"]})
+    with HealthServer(lambda: Health(ok=True, detail={}), lambda: full) as server:
+        assert get(server.port, "/healthz")[0] == 200
+        status, body = get(server.port, "/readyz")
+        assert (status, json.loads(body)["detail"]) == (503, {"closed": ["web"]})
+    with HealthServer(lambda: full) as server:
+        assert get(server.port, "/readyz")[0] == 503
+
+
+def test_a_client_that_asks_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    with HealthServer(lambda: Health(ok=True, detail={})) as server:
+        monkeypatch.setattr(server._server.RequestHandlerClass, "timeout", 0.05)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+            assert client.recv(1) == b""
+
+
 def test_metrics_are_served_and_other_paths_are_not_found() -> None:
     with HealthServer(lambda: Health(ok=True, detail={})) as server:
         status, body = get(server.port, "/metrics")
