@@ -81,3 +81,8 @@ class Draft:
             raise spool_error(error, self._path.parent) from error
         os.close(self._file)
         return Kept(self._head, self._length, digest, self._id.hexdigest(), str(place.resolve()))
+
+    def discard(self) -> None:
+        """The line will not come to its end."""
+        os.close(self._file)
+        self._path.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ __all__ = [
     "REQUEST_SECONDS",
     "SHARD_BEHIND_SECONDS",
     "SHARD_FRONTIER",
+    "SOURCE_FAILURES",
     "SPOOL_BYTES",
     "SPOOL_FULL",
     "USER_RECORDS_DATA_PUT",
@@ -44,6 +45,12 @@ SHARD_FRONTIER = Gauge(
     "headrace_shard_frontier_timestamp_seconds",
     "Every record of the shard that arrived before it is in the warehouse; seconds since 1970",
     ["shard"],
+)
+
+SOURCE_FAILURES = Counter(
+    "headrace_source_failures",
+    "Attempts to read from a server that failed, by reason (connection, ended, status, malformed, too_large)",
+    ["reason"],
 )
 
 USER_RECORDS_RECEIVED = Counter(
