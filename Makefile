@@ -6,7 +6,7 @@ WITH_JAVA = JAVA_HOME="$$(.venv/bin/python -m infra.local.java)"
 UV_COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test compat check bench docs lock clean
+.PHONY: help setup demo demo-live up down test compat check bench docs lock clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-7s %s\n", $$1, $$2 }'
@@ -16,6 +16,9 @@ setup: ## Install everything: .venv, the AWS emulator, Java where it is missing
 
 demo: setup ## One real log the whole way to proven windows (LOG=path REBASE=now SPEED=lines a second)
 	@$(HEADRACE) demo $(if $(LOG),--log "$(LOG)") $(if $(REBASE),--rebase "$(REBASE)") $(if $(SPEED),--speed "$(SPEED)")
+
+demo-live: setup ## Feeds of the internet beside a log, for a minute (SECONDS=60 CONFIG=examples/live.toml)
+	@$(HEADRACE) demo --config "$(or $(CONFIG),examples/live.toml)" $(if $(SECONDS),--seconds $(SECONDS))
 
 up: setup ## Start the local stack in the background: emulator, PostgreSQL, streams, tables, stream job
 	@$(HEADRACE) up

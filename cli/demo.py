@@ -1,7 +1,6 @@
-"""`headrace demo`: one real log the whole way to proven windows."""
+"""`headrace demo`: one real log, or live feeds, the whole way to proven windows."""
 
 import signal
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
@@ -14,22 +13,20 @@ from rich.text import Text
 from cli import demo_progress
 from cli.analyst import connect
 from cli.consoles import console
+from cli.demo_input import EXAMPLE, DemoInput, Feeds, Replay
 from cli.demo_progress import Display, LiveDisplay, PlainDisplay, Progress
 from cli.demo_words import how_to_go_on, lateness
 from cli.exit_codes import FAILED, GOOD
 from cli.place import Place
 from cli.reconcile import draw
 from cli.windows import newest, table
-from headrace.errors import LocalStackFailed, SourceUnreadable, WarehouseUnavailable
+from headrace.errors import LocalStackFailed, SettingsError, WarehouseUnavailable
 from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.reconcile import reconcile
 from infra.local import java, ports, postgres, processes
 from infra.local.stack import PRODUCER, Stack
-from producers.reading.input_file import InputFile
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples/access.log"
 EXAMPLE_SPEED = 1000.0  # lines a second, so that there is something to watch
-WATCHED = OUTPUTS["web_traffic_1m"]
 _POLL = 0.5
 _STALL_SECONDS = 60
 _GIVE_UP_SECONDS = 10  # once the producer has failed
@@ -45,8 +42,28 @@ _ARRIVE_SECONDS = 30
     metavar="LINES_PER_SECOND",
     help="Pace the replay; else 1,000 for the example, and as fast as it goes for a log of yours.",
 )
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Instead of a log the inputs of this settings file, such as examples/live.toml.",
+)
+@click.option(
+    "--seconds",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(min=1),
+    help="How long, with --config.",
+)
 @click.pass_obj
-def command(place: Place, log: Path | None, rebase: str | None, speed: float | None) -> int:
+def command(
+    place: Place,
+    *,
+    log: Path | None,
+    rebase: str | None,
+    speed: float | None,
+    config: Path | None,
+    seconds: float,
+) -> int:
     """Replay a log into a fresh local stack, watch the windows fill, and prove the result.
 
     What a former demo or stack left is removed first. What this one leaves stays, for `headrace query`,
@@ -55,35 +72,17 @@ def command(place: Place, log: Path | None, rebase: str | None, speed: float | N
     signal.signal(signal.SIGTERM, _interrupt)
     screen = console()
     display: Display = (LiveDisplay if screen.is_terminal else PlainDisplay)(screen, place.clock)
-    replay = Replay(log or EXAMPLE, rebase, speed if log or speed else EXAMPLE_SPEED)
-    replay.check()
+    given: DemoInput
+    if config is None:
+        given = Replay(log or EXAMPLE, rebase is not None, speed if log or speed else EXAMPLE_SPEED)
+    elif log or rebase or speed:
+        raise SettingsError("--config replaces --log, --rebase and --speed")
+    else:
+        given = Feeds(config, seconds)
+    given.check()
     java.find(place.environ)
     with place.state.exclusive():
-        return Demo(place, display, screen, replay).run()
-
-
-@dataclass(frozen=True)
-class Replay:
-    """What is replayed, and how."""
-
-    log: Path
-    rebase: str | None
-    speed: float | None
-
-    def check(self) -> None:
-        """Raises SourceUnreadable for what is no log, or an empty one, before anything is started."""
-        file = InputFile(self.log)
-        try:
-            if not file.read(1):
-                raise SourceUnreadable(f"{self.log} is empty: there is nothing to replay")
-        finally:
-            file.close()
-
-    def command(self) -> list[str]:
-        """The producer."""
-        options = [f"--rebase={self.rebase}"] if self.rebase else []
-        options += [f"--rate={self.speed:g}"] if self.speed else []
-        return [sys.executable, "-m", "producers", "file", str(self.log), *options]
+        return Demo(place, display, screen, given).run()
 
 
 @dataclass
@@ -93,10 +92,11 @@ class Demo:
     place: Place
     display: Display
     screen: Console
-    replay: Replay
+    given: DemoInput
     stack: Stack = field(init=False)
     started: float = field(init=False)
     first_window: float | None = None
+    ends_at: float | None = None
     sent: int = 0
     failure: str | None = None
 
@@ -130,19 +130,22 @@ class Demo:
         self.stack.start_services()
         self.stack.start_job()
         self.stack.wait_for_job()
-        self.display.say(f"producer: replaying {self.replay.log}")
+        self.display.say(f"producer: {self.given.title}")
         port = ports.choose(0)
         environ = self.stack.child_environ() | {"HEADRACE_HEALTH_PORT": str(port)}
-        processes.start(state, PRODUCER, self.replay.command(), environ, port=port)
+        processes.start(state, PRODUCER, self.given.command(), environ, port=port)
+        if self.given.seconds is not None:
+            self.ends_at = self.place.clock.monotonic() + self.given.seconds
 
     def _watch(self) -> Progress:
         """Show how the windows fill until all is in, or nothing moves any more."""
         clock, last, moved = self.place.clock, Progress(), self.place.clock.monotonic()
+        watched = [OUTPUTS[name] for name in self.given.watched]
         while clock.monotonic() - moved < (_STALL_SECONDS if self.failure is None else _GIVE_UP_SECONDS):
             self.stack.check_job()
             producing = self._producing()
             try:
-                progress, found = demo_progress.read(self._url(), WATCHED)
+                progress, found = demo_progress.read(self._url(), watched)
             except WarehouseUnavailable:
                 clock.sleep(_POLL)
                 continue
@@ -162,7 +165,10 @@ class Demo:
         """Whether the producer runs. One that failed may have sent something: that is let in, and shown."""
         state = self.place.state
         if processes.find(state, PRODUCER) is not None:
-            return True
+            if self.ends_at is None or self.place.clock.monotonic() < self.ends_at:
+                return True
+            self.display.say("producer: stopping, once all that was read is sent")
+            processes.stop(state, PRODUCER, self.place.clock)
         if self.failure is None and (code := processes.exit_code(state, PRODUCER)):
             self.failure = f"the producer failed (exit code {code}), {processes.last_words(state, PRODUCER)}"
             self.display.say(self.failure)
@@ -178,9 +184,7 @@ class Demo:
         with connect(self._url()) as connection:
             last = [table(newest(connection, output, 8)) for output in OUTPUTS.values()]
         report = reconcile(self._url(), self.place.clock, wait=_ARRIVE_SECONDS)
-        self.screen.print(
-            Group(*last, Text(lateness(progress, rebased=self.replay.rebase is not None)), draw(report))
-        )
+        self.screen.print(Group(*last, Text(lateness(progress, rebased=self.given.rebased)), draw(report)))
         return report.balanced and bool(report.sources) and self.failure is None
 
     def _url(self) -> str:

@@ -1,6 +1,7 @@
 """How far a demo is: what the producer has sent, what the warehouse holds, and the windows so far."""
 
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -47,10 +48,12 @@ class Progress:
         return self.closed and self.lag == 0
 
 
-def read(url: str, output: WindowedOutput) -> tuple[Progress, Newest]:
+def read(url: str, outputs: Sequence[WindowedOutput]) -> tuple[Progress, list[Newest]]:
     """What the warehouse says, in one transaction. Raises WarehouseUnavailable."""
+    rows = max(_LIVE_ROWS // len(outputs), 2)
     with connect(url) as connection:
-        return _progress(connection, output), newest(connection, output, _LIVE_ROWS)
+        found = [newest(connection, output, rows) for output in outputs]
+        return _progress(connection, outputs), found
 
 
 def sent(state: State) -> int:
@@ -75,18 +78,26 @@ class _Said(msgspec.Struct):
     detail: _Counts
 
 
-def _progress(connection: psycopg.Connection, output: WindowedOutput) -> Progress:
+def _progress(connection: psycopg.Connection, outputs: Sequence[WindowedOutput]) -> Progress:
     books = connection.execute(
         "SELECT COALESCE(SUM(GREATEST(spooled, highest)), 0)::bigint, COALESCE(SUM(counted), 0)::bigint,"
         " COALESCE(SUM(rejected), 0)::bigint, COALESCE(BOOL_AND(closed), FALSE) FROM ledger"
     ).fetchone()
-    windows = connection.execute(
-        psycopg.sql.SQL(
-            "SELECT COUNT(DISTINCT window_start), MAX(window_start), COALESCE(SUM(late_records), 0)::bigint,"
-            " MIN(window_start) FROM {}"
-        ).format(psycopg.sql.Identifier(output.name))
-    ).fetchone()
-    return Progress(*(books or ()), *(windows or ()))
+    windows = [
+        connection.execute(
+            psycopg.sql.SQL(
+                "SELECT COUNT(DISTINCT window_start), MAX(window_start),"
+                " COALESCE(SUM(late_records), 0)::bigint, MIN(window_start) FROM {}"
+            ).format(psycopg.sql.Identifier(output.name))
+        ).fetchone()
+        or (0, None, 0, None)
+        for output in outputs
+    ]
+    counts, newest_starts, late, first_starts = zip(*windows, strict=True)
+    newest_start = max(filter(None, newest_starts), default=None)
+    first_start = min(filter(None, first_starts), default=None)
+    sent, counted, rejected, closed = books or (0, 0, 0, False)
+    return Progress(sent, counted, rejected, closed, sum(counts), newest_start, sum(late), first_start)
 
 
 class Display(Protocol):
@@ -96,7 +107,7 @@ class Display(Protocol):
         """A step that was done."""
         ...
 
-    def show(self, progress: Progress, found: Newest) -> None:
+    def show(self, progress: Progress, found: Sequence[Newest]) -> None:
         """How far it is."""
         ...
 
@@ -117,9 +128,9 @@ class LiveDisplay:
         """A step that was done."""
         self._live.console.print(Text(f"{self._clock.monotonic() - self._started:5.1f} s  {text}"))
 
-    def show(self, progress: Progress, found: Newest) -> None:
+    def show(self, progress: Progress, found: Sequence[Newest]) -> None:
         """How far it is, with the newest windows."""
-        self._live.update(Group(Text(_line(progress), style="bold"), table(found)))
+        self._live.update(Group(Text(_line(progress), style="bold"), *map(table, found)))
 
     def close(self) -> None:
         """Leave the steps on the screen."""
@@ -137,7 +148,7 @@ class PlainDisplay:
         """A step that was done."""
         self._console.print(Text(f"{self._clock.monotonic() - self._started:5.1f} s  {text}"), soft_wrap=True)
 
-    def show(self, progress: Progress, found: Newest) -> None:  # noqa: ARG002  the protocol's signature
+    def show(self, progress: Progress, found: Sequence[Newest]) -> None:  # noqa: ARG002  the protocol's signature
         """How far it is, unless it was said a moment ago."""
         now = self._clock.monotonic()
         if now - self._last >= _PLAIN_SECONDS or progress.complete:

@@ -102,10 +102,14 @@ def _record_types() -> Iterator[str]:
     for record_type in RECORD_TYPES.values():
         yield from ("", f"### {record_type.name}", "", record_type.description, "")
         rows = (
-            (f"`{f.name}`", f.kind, "yes" if f.nullable else "no", _bounds(f), f.description)
+            (f"`{f.name}`", f.kind, _said(f.nullable), _bounds(f), _said(f.pii), f.description)
             for f in record_type.fields
         )
-        yield from _grid(("field", "kind", "may be null", "bounds", "meaning"), rows)
+        yield from _grid(("field", "kind", "may be null", "bounds", "personal", "meaning"), rows)
+
+
+def _said(holds: bool) -> str:  # noqa: FBT001  a cell of the table
+    return "yes" if holds else "no"
 
 
 def _bounds(field: Field) -> str:

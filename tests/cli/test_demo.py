@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo import EXAMPLE
+from cli.demo_input import EXAMPLE
 from headrace.ops.clock import SystemClock
 from infra.local import processes
 from infra.local.state import State

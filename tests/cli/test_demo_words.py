@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo import EXAMPLE, Replay
+from cli.demo_input import EXAMPLE, Replay
 from cli.demo_progress import Progress
 from cli.demo_words import how_to_go_on, lateness
 from headrace.errors import SourceUnreadable
@@ -93,4 +93,4 @@ def test_wrong_options_are_told(headrace: Headrace, wrong: list[str]) -> None:
 
 def test_a_folder_is_no_log(tmp_path: Path) -> None:
     with pytest.raises(SourceUnreadable):
-        Replay(tmp_path, None, None).check()
+        Replay(tmp_path, rebased=False, speed=None).check()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.demo import EXAMPLE
+from cli.demo_input import EXAMPLE
 from headrace.kinesis.aggregation import deaggregate
 from infra.local import processes, streams
 from infra.local.state import State
