@@ -100,7 +100,8 @@ def _streams() -> Iterator[str]:
 def _record_types() -> Iterator[str]:
     yield from ("", "## Record types")
     for record_type in RECORD_TYPES.values():
-        yield from ("", f"### {record_type.name}", "", record_type.description, "")
+        key = f" Keyed by `{record_type.partition_key}`." if record_type.partition_key else ""
+        yield from ("", f"### {record_type.name}", "", record_type.description + key, "")
         rows = (
             (f"`{f.name}`", f.kind, _said(f.nullable), _bounds(f), _said(f.pii), f.description)
             for f in record_type.fields

@@ -22,11 +22,15 @@ from headrace.schemas.codec import (
 from headrace.schemas.event import MAX_SEQUENCE, format_sequence
 from headrace.schemas.examination import examine
 from headrace.schemas.records.producer_status import ProducerStatus
+from headrace.schemas.records.user_signup import UserSignup
 from headrace.schemas.records.web_access import WebAccess
+from headrace.schemas.records.wiki_edit import WikiEdit
 from tests.schemas.examples import bad_examples, good_examples
 
 TIME = datetime(2015, 5, 17, 10, 5, 3, 123456, tzinfo=UTC)
 RECORD = WebAccess(client_address="203.0.113.9", method="GET", path="/a", status=200)
+EDIT = WikiEdit(event_id="7", wiki="enwiki", kind="new", length_new=9, length_delta=9, title="ä")
+SIGNUP = UserSignup(user_id="3f1c5a52-9d0e-4a7b-8c61-0d2b7e9f4a10", born="1984-02-29", first_name="Zoë")
 EXAMPLES = [case.raw for case in good_examples() + bad_examples()]
 
 texts = st.one_of(st.none(), st.text(max_size=300))
@@ -88,9 +92,10 @@ def bent_examples(draw: st.DrawFn) -> bytes:
 @st.composite
 def bent_events(draw: st.DrawFn) -> bytes:
     """A good event with any member, of the envelope or the data, replaced by any JSON."""
-    event: dict[str, Any] = json.loads(encode("web-7", 1, TIME, RECORD))
+    record = draw(st.sampled_from([RECORD, EDIT, SIGNUP]))
+    event: dict[str, Any] = json.loads(encode("web-7", 1, TIME, record))
     target = event["data"] if draw(st.booleans()) else event
-    name = draw(st.sampled_from([*sorted(event), *sorted(WebAccess.__struct_fields__), "other"]))
+    name = draw(st.sampled_from([*sorted(event), *sorted(record.__struct_fields__), "other"]))
     target[name] = draw(json_values)
     return json.dumps(event, ensure_ascii=draw(st.booleans())).encode(errors="surrogatepass")
 

@@ -1,12 +1,15 @@
 """Records for the fold's tests, good and bad, few enough numbers that copies are common."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import strategies as st
 
 from headrace.schemas.codec import Rejection, Stage, decode, encode, reject_event
 from headrace.schemas.records.producer_status import ProducerStatus
+from headrace.schemas.records.user_signup import UserSignup
 from headrace.schemas.records.web_access import WebAccess
+from headrace.schemas.records.wiki_edit import WikiEdit, length_delta
 from tests.stream_jobs.fold.model import Arrived
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -26,7 +29,31 @@ accesses = st.builds(
     bytes=st.none() | st.sampled_from([0, 1, 2**53 - 1]) | st.integers(0, 10**6),
     user_agent=st.none() | st.sampled_from(["curl/8", "Mozilla/5.0", "Googlebot"]),
 )
-good = st.builds(encode, sources, numbers, times, accesses)
+signups = st.builds(
+    UserSignup,
+    user_id=st.sampled_from([f"3f1c5a52-9d0e-4a7b-8c61-0d2b7e9f4a1{digit}" for digit in "0123"]),
+    country=st.none() | st.sampled_from(["Peru", "Türkiye", ""]),
+    age=st.none() | st.sampled_from([0, 200]) | st.integers(18, 99),
+)
+lengths = st.none() | st.sampled_from([0, 2**53 - 1]) | st.integers(0, 5000)
+
+
+def _edit(old: int | None, new: int | None, **fields: Any) -> WikiEdit:
+    return WikiEdit(length_old=old, length_new=new, length_delta=length_delta(old, new), **fields)
+
+
+edits = st.builds(
+    _edit,
+    lengths,
+    lengths,
+    event_id=st.just("an id"),
+    wiki=st.sampled_from(["enwiki", "wikidatawiki"]),
+    kind=st.sampled_from(["edit", "new", "log", "categorize", "later"]),
+    user=st.none() | st.sampled_from(["Ann", "198.51.100.7", "Zoë"]),
+    bot=st.none() | st.booleans(),
+    minor=st.none() | st.booleans(),
+)
+good = st.builds(encode, sources, numbers, times, accesses | signups | edits)
 
 
 def _spoil(raw: bytes, how: str) -> bytes:
