@@ -167,6 +167,8 @@ class Demo:
         if processes.find(state, PRODUCER) is not None:
             if self.ends_at is None or self.place.clock.monotonic() < self.ends_at:
                 return True
+            for name, problem in demo_progress.silent(state).items():
+                self.display.say(f"{name}: nothing has come{f' ({problem})' if problem else ''}")
             self.display.say("producer: stopping, once all that was read is sent")
             processes.stop(state, PRODUCER, self.place.clock)
         if self.failure is None and (code := processes.exit_code(state, PRODUCER)):

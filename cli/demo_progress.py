@@ -56,26 +56,42 @@ def read(url: str, outputs: Sequence[WindowedOutput]) -> tuple[Progress, list[Ne
         return _progress(connection, outputs), found
 
 
-def sent(state: State) -> int:
-    """How many records Kinesis has taken, as the producer itself says; 0 when it does not run."""
-    producer = processes.find(state, PRODUCER)
-    if producer is None:
-        return 0
-    try:
-        with urllib.request.urlopen(f"http://{ports.LOOPBACK}:{producer.port}/healthz", timeout=2) as answer:
-            said = msgspec.json.decode(answer.read(), type=_Said).detail
-    except (OSError, msgspec.DecodeError):
-        return 0
-    return said.spooled - said.waiting
+class _Input(msgspec.Struct):
+    read: int
+    problem: str
 
 
-class _Counts(msgspec.Struct):
+class _Detail(msgspec.Struct):
     spooled: int
     waiting: int
+    inputs: dict[str, _Input]
 
 
 class _Said(msgspec.Struct):
-    detail: _Counts
+    detail: _Detail
+
+
+def sent(state: State) -> int:
+    """How many records Kinesis has taken, as the producer itself says; 0 when it does not run."""
+    said = _ask_producer(state)
+    return said.spooled - said.waiting if said else 0
+
+
+def silent(state: State) -> dict[str, str]:
+    """The producer's inputs that have given nothing, each with the reason it tells."""
+    said = _ask_producer(state)
+    return {name: it.problem for name, it in said.inputs.items() if not it.read} if said else {}
+
+
+def _ask_producer(state: State) -> _Detail | None:
+    producer = processes.find(state, PRODUCER)
+    if producer is None:
+        return None
+    try:
+        with urllib.request.urlopen(f"http://{ports.LOOPBACK}:{producer.port}/healthz", timeout=2) as answer:
+            return msgspec.json.decode(answer.read(), type=_Said).detail
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 def _progress(connection: psycopg.Connection, outputs: Sequence[WindowedOutput]) -> Progress:
