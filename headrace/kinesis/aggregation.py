@@ -14,9 +14,10 @@ aggregate of nothing: the bytes then reach the codec, which rejects them in sigh
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import md5
+from itertools import repeat
 from typing import NamedTuple
 
 MAGIC = b"\xf3\x89\x9a\xc2"
@@ -26,6 +27,7 @@ _VARINT_BITS = 70  # ten bytes of seven bits: the longest varint that protobuf a
 # Wire types and tags (field number << 3 | wire type) of the message above.
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _KEY_TABLE, _HASH_TABLE, _RECORD = b"\x0a", b"\x12", b"\x1a"
+_KEY_INDEX, _HASH_INDEX, _DATA = b"\x08", b"\x10", b"\x1a"
 _TAG_KEY_TABLE, _TAG_HASH_TABLE, _TAG_RECORD = 0x0A, 0x12, 0x1A
 _TAG_KEY_INDEX, _TAG_HASH_INDEX, _TAG_DATA = 0x08, 0x10, 0x1A
 
@@ -49,7 +51,7 @@ class UserRecord(NamedTuple):
     data: bytes
 
 
-def aggregate(records: Sequence[UserRecord]) -> bytes:
+def aggregate(records: Iterable[UserRecord]) -> bytes:
     """The records as one Kinesis record's data, in their order, byte for byte as the KPL writes it.
 
     Give an explicit hash key to all of them or to none: the AWS de-aggregator for Python reports the first
@@ -57,15 +59,27 @@ def aggregate(records: Sequence[UserRecord]) -> bytes:
     """
     keys: dict[str, int] = {}
     hashes: dict[str, int] = {}
-    body: list[bytes] = []
-    for key, hash_key, data in records:
-        key_at = keys.setdefault(key, len(keys))
-        hash_at = hashes.setdefault(hash_key, len(hashes)) if hash_key is not None else -1
-        body.append(_record_head(key_at, hash_at, len(data)))
-        body.append(data)
-    tables = [_text(_KEY_TABLE, key) for key in keys] + [_text(_HASH_TABLE, key) for key in hashes]
-    message = b"".join(tables + body)
-    return b"".join((MAGIC, message, md5(message, usedforsecurity=False).digest()))
+    indices: list[bytes] = []
+    data: list[bytes] = []
+    for key, hash_key, content in records:
+        index = _KEY_INDEX + _varint_bytes(keys.setdefault(key, len(keys)))
+        if hash_key is not None:
+            index += _HASH_INDEX + _varint_bytes(hashes.setdefault(hash_key, len(hashes)))
+        indices.append(index)
+        data.append(content)
+    return _aggregate(keys, hashes, indices, data)
+
+
+def aggregate_keyed(keys: Iterable[str], data: Sequence[bytes]) -> bytes:
+    """As `aggregate`, of records without explicit hash keys, given in columns: at a third of the cost."""
+    table: dict[str, int] = {}
+    indices = [_key_index(table.setdefault(key, len(table))) for key in keys]
+    return _aggregate(table, (), indices, data)
+
+
+def aggregate_alike(key: str, hash_key: str, data: Sequence[bytes]) -> bytes:
+    """As `aggregate`, of records that all have this key and this explicit hash key."""
+    return _aggregate((key,), (hash_key,), repeat(_KEY_INDEX + b"\0" + _HASH_INDEX + b"\0", len(data)), data)
 
 
 def deaggregate(data: bytes) -> list[UserRecord] | None:
@@ -99,19 +113,33 @@ def count(data: bytes) -> int:
     return max(found, 1)
 
 
+def _aggregate(
+    keys: Iterable[str], hashes: Iterable[str], indices: Iterable[bytes], data: Iterable[bytes]
+) -> bytes:
+    """`indices` are the encoded index fields of each record."""
+    pieces: list[bytes] = []
+    for table, texts in ((_KEY_TABLE, keys), (_HASH_TABLE, hashes)):
+        for text in texts:
+            encoded = text.encode()
+            size = len(encoded)
+            pieces += (table, _ONE_BYTE[size] if size < len(_ONE_BYTE) else _varint_bytes(size), encoded)
+    for index, content in zip(indices, data, strict=True):
+        opening, length = _around_index(len(index), len(content))
+        pieces += (opening, index, length, content)
+    message = b"".join(pieces)
+    return b"".join((MAGIC, message, md5(message, usedforsecurity=False).digest()))
+
+
 @lru_cache(maxsize=_CACHED_HEADS)
-def _record_head(key_at: int, hash_at: int, length: int) -> bytes:
-    """What precedes the data of a Record inside the message: its own tag and length, the indices."""
-    inner = b"\x08" + _varint_bytes(key_at)
-    if hash_at >= 0:
-        inner += b"\x10" + _varint_bytes(hash_at)
-    inner += b"\x1a" + _varint_bytes(length)
-    return _RECORD + _varint_bytes(len(inner) + length) + inner
+def _around_index(index_length: int, length: int) -> tuple[bytes, bytes]:
+    """What stands in a Record before its index fields (its own tag and length), and before its data."""
+    before_data = _DATA + _varint_bytes(length)
+    return _RECORD + _varint_bytes(index_length + len(before_data) + length), before_data
 
 
-def _text(tag: bytes, text: str) -> bytes:
-    encoded = text.encode()
-    return tag + _varint_bytes(len(encoded)) + encoded
+@lru_cache(maxsize=_CACHED_HEADS)
+def _key_index(key_at: int) -> bytes:
+    return _KEY_INDEX + _varint_bytes(key_at)
 
 
 def _varint_bytes(number: int) -> bytes:

@@ -9,20 +9,22 @@ whole aggregate away when one of them lies outside the shard that it was read fr
 - the shard that PutRecords answers is held against what the aggregate contains (`Aggregate.fate_in`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, TypeVar
 
-from headrace.kinesis.aggregation import UserRecord, aggregate, deaggregate
+from headrace.kinesis.aggregation import UserRecord, aggregate_alike, aggregate_keyed, deaggregate
 from headrace.kinesis.messages import MAX_RECORD_BYTES, PutEntry
-from headrace.kinesis.shard_map import MAX_HASH_KEY, ShardMap, hash_key_of
+from headrace.kinesis.shard_map import MAX_HASH_KEY, Shard, ShardMap, hash_key, hash_key_of
 
 TARGET_BYTES = 50_000
 TARGET_RECORDS = 1_000
 OUTER_KEY = "a"  # as the KPL: the explicit hash key decides, but Kinesis demands a partition key
 _RECORD_OVERHEAD = 16  # tags and lengths; an estimate will do, so far below the limit of a record
+_LONGEST_KEY_BYTES = 1024  # 256 characters
 _GOLDEN = 0x9E3779B97F4A7C15F39CC0605CEDC835  # 2^128 / golden ratio: its multiples spread evenly
+_KNOWN_KEYS = 1 << 15
 
 Ref = TypeVar("Ref")
 
@@ -40,7 +42,7 @@ class Aggregate(Generic[Ref]):
     """One Kinesis record to put, and what it stands for.
 
     `refs` are the caller's names of the records inside, in order. `shard_id` is where it should land, None
-    without a map. `lowest` and `highest` bound the hash keys of the records inside.
+    without a map. All hash keys inside lie in `lowest` to `highest`, which may be wider than they are.
     """
 
     entry: PutEntry
@@ -56,7 +58,7 @@ class Aggregate(Generic[Ref]):
         shard = None if shard_map is None else shard_map.find(shard_id)
         if shard is None:
             return Fate.UNKNOWN
-        inside = shard.takes(self.lowest) and shard.takes(self.highest)
+        inside = (shard.takes(self.lowest) and shard.takes(self.highest)) or self._is_within(shard)
         return Fate.DELIVERED if inside else Fate.DISCARDED
 
     def records(self) -> list[UserRecord]:
@@ -65,20 +67,48 @@ class Aggregate(Generic[Ref]):
         alone = UserRecord(self.entry.partition_key, hash_key or None, self.entry.data)
         return [alone] if len(self.refs) == 1 else deaggregate(self.entry.data) or []
 
+    def _is_within(self, shard: Shard) -> bool:
+        records = self.records()
+        return bool(records) and all(shard.takes(hash_key_of(record)) for record in records)
+
 
 @dataclass(slots=True)
 class _Pending(Generic[Ref]):
-    """Records that wait for their aggregate to fill."""
+    """Records that wait for their aggregate to fill; `shard` None: unkeyed ones."""
 
-    shard_id: str | None = None
-    records: list[UserRecord] = field(default_factory=list)
-    refs: list[Ref] = field(default_factory=list)
-    hash_keys: list[int] = field(default_factory=list)
+    shard: Shard | None
+    items: list[tuple[Ref, bytes, str | None]] = field(default_factory=list)
     size: int = 0
+
+    def take(self) -> list[tuple[Ref, bytes, str | None]]:
+        """The records, which wait here no more."""
+        items, self.items, self.size = self.items, [], 0
+        return items
+
+
+class _Places(dict[str | None, _Pending[Ref]]):
+    """Where the records of a key wait; of the keys, those seen lately are known at once."""
+
+    def __init__(self, shard_map: ShardMap, unkeyed: _Pending[Ref]) -> None:
+        super().__init__()
+        self._shard_map = shard_map
+        self._unkeyed = unkeyed
+        self.by_shard: dict[str, _Pending[Ref]] = {}
+
+    def __missing__(self, key: str | None) -> _Pending[Ref]:
+        if len(self) >= _KNOWN_KEYS:
+            self.clear()
+        if key is None:
+            pending = self._unkeyed
+        else:
+            shard = self._shard_map.shard_of_key(key)
+            pending = self.by_shard.setdefault(shard.shard_id, _Pending(shard))
+        self[key] = pending
+        return pending
 
 
 class Aggregator(Generic[Ref]):
-    """Takes records one by one, gives aggregates back as they fill; not for several threads at once."""
+    """Takes records, gives aggregates back as they fill; not for several threads at once."""
 
     def __init__(
         self,
@@ -88,118 +118,123 @@ class Aggregator(Generic[Ref]):
         target_records: int = TARGET_RECORDS,
     ) -> None:
         """Without a map, keyed records go out one by one, which needs none."""
-        self.shard_map = shard_map
         self._target_bytes = target_bytes
         self._target_records = target_records
-        self._keyed: dict[tuple[str, bool], _Pending[Ref]] = {}
-        self._unkeyed: _Pending[Ref] = _Pending()
+        self._unkeyed: _Pending[Ref] = _Pending(None)
         self._turn = 0
+        self.shard_map: ShardMap | None = None
+        self._places: _Places[Ref] | None = None
+        if shard_map is not None:
+            self.take_map(shard_map)
 
     def add(self, record: UserRecord, ref: Ref) -> list[Aggregate[Ref]]:
-        """Take a keyed record; returns the aggregates that this filled, in order.
-
-        Records of one key stay in order. Raises ValueError for one that no Kinesis record can hold.
-        """
-        size = len(record.data) + len(record.partition_key) + _RECORD_OVERHEAD
-        self._check(record.data, record.partition_key)
-        hash_key = hash_key_of(record)
-        if self.shard_map is None:
-            return [_seal(_Pending(None, [record], [ref], [hash_key]))]
-        shard_id = self.shard_map.shard_of(hash_key).shard_id
-        # The AWS de-aggregator for Python wants an explicit hash key on all records of an aggregate or none.
-        place = (shard_id, record.explicit_hash_key is not None)
-        pending = self._keyed.get(place)
-        full: list[Aggregate[Ref]] = []
-        if pending is not None and pending.size + size > self._target_bytes:
-            full.append(_seal(self._keyed.pop(place)))
-            pending = None
-        if pending is None:
-            pending = self._keyed[place] = _Pending(shard_id)
-        pending.records.append(record)
-        pending.refs.append(ref)
-        pending.hash_keys.append(hash_key)
-        pending.size += size
-        if pending.size >= self._target_bytes or len(pending.refs) >= self._target_records:
-            full.append(_seal(self._keyed.pop(place)))
-        return full
+        """Take one keyed record."""
+        return self.add_all([record.data], [record.partition_key], [ref])
 
     def add_unkeyed(self, data: bytes, ref: Ref) -> list[Aggregate[Ref]]:
-        """Take a record that may go to any shard; returns the aggregates that this filled, in order.
+        """Take one record that may go to any shard."""
+        return self.add_all([data], [None], [ref])
 
-        Raises ValueError for one that no Kinesis record can hold.
+    def add_all(
+        self, records: Sequence[bytes], keys: Iterable[str | None], refs: Iterable[Ref]
+    ) -> list[Aggregate[Ref]]:
+        """Take records, given in columns; returns the aggregates that they filled, in order.
+
+        A record without a key may go to any shard. Records of one key stay in order, and so do those without.
+        Raises ValueError, and takes none, when one fits into no Kinesis record.
         """
-        self._check(data, OUTER_KEY)
-        pending, size = self._unkeyed, len(data) + _RECORD_OVERHEAD
+        _check(records)
         full: list[Aggregate[Ref]] = []
-        if pending.refs and pending.size + size > self._target_bytes:
-            full.append(self._next_run())
-            pending = self._unkeyed
-        pending.records.append(UserRecord(OUTER_KEY, None, data))
-        pending.refs.append(ref)
-        pending.size += size
-        if pending.size >= self._target_bytes or len(pending.refs) >= self._target_records:
-            full.append(self._next_run())
+        places, target, most = self._places, self._target_bytes, self._target_records
+        for item in zip(refs, records, keys, strict=True):
+            _, record, key = item
+            if places is not None:
+                pending = places[key]
+            elif key is None:
+                pending = self._unkeyed
+            else:
+                full.append(_alone(item))
+                continue
+            size = pending.size + len(record) + len(key or "") + _RECORD_OVERHEAD
+            if size > target and pending.items:
+                size -= pending.size
+                full.append(self._seal(pending))
+            pending.items.append(item)
+            pending.size = size
+            if size >= target or len(pending.items) >= most:
+                full.append(self._seal(pending))
         return full
 
     def flush(self) -> list[Aggregate[Ref]]:
         """Everything that waits, as it is."""
-        full = [_seal(pending) for pending in self._keyed.values()]
-        self._keyed = {}
-        if self._unkeyed.refs:
-            full.append(self._next_run())
-        return full
+        return [self._seal(pending) for pending in (*self._keyed(), self._unkeyed) if pending.items]
 
     def take_map(self, shard_map: ShardMap) -> list[Aggregate[Ref]]:
         """Go on with a new map; returns what filled when the waiting records were sorted anew."""
-        waiting, self._keyed = self._keyed, {}
+        waiting = self._keyed()
         self.shard_map = shard_map
-        full: list[Aggregate[Ref]] = []
-        for pending in waiting.values():
-            full += self._add_all(pending.records, pending.refs)
-        return full
+        self._places = _Places(shard_map, self._unkeyed)
+        return [one for pending in waiting for one in self._add_items(pending.items)]
 
     def again(self, lost: Aggregate[Ref]) -> list[Aggregate[Ref]]:
         """The records of an aggregate that was put in vain, sorted by the present map, ready to send.
 
         They do not mix with those that wait: they are older and go first.
         """
+        records = lost.records()
+        explicit = records[0].explicit_hash_key
+        if explicit is not None:  # unkeyed: all carry the same one, so that any shard may take them
+            shard = None if self.shard_map is None else self.shard_map.shard_of(int(explicit))
+            return [_run(lost.entry, lost.refs, shard, int(explicit))]
         one = Aggregator[Ref](self.shard_map, target_bytes=self._target_bytes)
-        return one._add_all(lost.records(), lost.refs) + one.flush()
+        keys = [record.partition_key for record in records]
+        return one.add_all([record.data for record in records], keys, lost.refs) + one.flush()
 
-    def _add_all(self, records: Iterable[UserRecord], refs: Iterable[Ref]) -> list[Aggregate[Ref]]:
-        full: list[Aggregate[Ref]] = []
-        for record, ref in zip(records, refs, strict=True):
-            full += self.add(record, ref)
-        return full
+    def _keyed(self) -> list[_Pending[Ref]]:
+        return [] if self._places is None else list(self._places.by_shard.values())
 
-    def _next_run(self) -> Aggregate[Ref]:
-        """Close the run of unkeyed records and give it to the next shard in turn."""
-        pending, self._unkeyed = self._unkeyed, _Pending()
+    def _add_items(self, items: list[tuple[Ref, bytes, str | None]]) -> list[Aggregate[Ref]]:
+        return self.add_all(
+            [item[1] for item in items], [item[2] for item in items], [item[0] for item in items]
+        )
+
+    def _seal(self, pending: _Pending[Ref]) -> Aggregate[Ref]:
+        """Keyed records as one of their shard; a run of unkeyed ones for the next shard in turn."""
+        if pending.shard is not None:
+            return _sealed(pending.take(), pending.shard)
         self._turn += 1
         if self.shard_map is None:
-            hash_key = self._turn * _GOLDEN & MAX_HASH_KEY
+            shard, hash_key = None, self._turn * _GOLDEN & MAX_HASH_KEY
         else:
             shard = self.shard_map.shards[self._turn % len(self.shard_map.shards)]
-            pending.shard_id, hash_key = shard.shard_id, (shard.first + shard.last) // 2
+            hash_key = (shard.first + shard.last) // 2
+        refs, records, _ = zip(*pending.take(), strict=True)
         text = str(hash_key)
-        pending.records = [UserRecord(OUTER_KEY, text, data) for _, _, data in pending.records]
-        pending.hash_keys = [hash_key]
-        return _seal(pending)
-
-    @staticmethod
-    def _check(data: bytes, key: str) -> None:
-        if len(data) + len(key.encode()) > MAX_RECORD_BYTES:
-            raise ValueError(f"a record of {len(data)} bytes does not fit into one of Kinesis")
+        data = records[0] if len(records) == 1 else aggregate_alike(OUTER_KEY, text, records)
+        return _run(PutEntry(data, OUTER_KEY, text), refs, shard, hash_key)
 
 
-def _seal(pending: _Pending[Ref]) -> Aggregate[Ref]:
-    """The Kinesis record: one alone as it is, with its own key; several by the hash key of the first."""
-    first = pending.records[0]
-    if len(pending.records) > 1:
-        entry = PutEntry(aggregate(pending.records), OUTER_KEY, str(pending.hash_keys[0]))
-    elif first.explicit_hash_key is None:
-        entry = PutEntry(first.data, first.partition_key)
-    else:
-        entry = PutEntry(first.data, first.partition_key, first.explicit_hash_key)
-    lowest, highest = min(pending.hash_keys), max(pending.hash_keys)
-    return Aggregate(entry, tuple(pending.refs), pending.shard_id, lowest, highest)
+def _sealed(items: list[tuple[Ref, bytes, str | None]], shard: Shard) -> Aggregate[Ref]:
+    """Keyed records: one alone as it is, with its own key; several by the hash key of the first."""
+    if len(items) == 1:
+        return _alone(items[0], shard)
+    refs, records, keys = zip(*items, strict=True)
+    entry = PutEntry(aggregate_keyed(keys, records), OUTER_KEY, str(hash_key(keys[0])))
+    return Aggregate(entry, refs, shard.shard_id, shard.first, shard.last)
+
+
+def _alone(item: tuple[Ref, bytes, str | None], shard: Shard | None = None) -> Aggregate[Ref]:
+    ref, record, key = item
+    place = hash_key(key or "")
+    shard_id = None if shard is None else shard.shard_id
+    return Aggregate(PutEntry(record, key or ""), (ref,), shard_id, place, place)
+
+
+def _run(entry: PutEntry, refs: tuple[Ref, ...], shard: Shard | None, hash_key: int) -> Aggregate[Ref]:
+    return Aggregate(entry, refs, None if shard is None else shard.shard_id, hash_key, hash_key)
+
+
+def _check(records: Sequence[bytes]) -> None:
+    longest = max(map(len, records), default=0)
+    if longest > MAX_RECORD_BYTES - _LONGEST_KEY_BYTES:
+        raise ValueError(f"a record of {longest} bytes does not fit into one of Kinesis")

@@ -3,7 +3,6 @@
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import md5
 
 from headrace.kinesis.aggregation import UserRecord
@@ -11,10 +10,13 @@ from headrace.kinesis.aggregation import UserRecord
 MAX_HASH_KEY = (1 << 128) - 1
 
 
-@lru_cache(maxsize=1 << 14)
 def hash_key(partition_key: str) -> int:
     """The hash key that Kinesis gives a partition key: the MD5 of its UTF-8 bytes, big-endian."""
-    return int.from_bytes(md5(partition_key.encode(), usedforsecurity=False).digest())
+    return int.from_bytes(_digest(partition_key))
+
+
+def _digest(partition_key: str) -> bytes:
+    return md5(partition_key.encode(), usedforsecurity=False).digest()
 
 
 def hash_key_of(record: UserRecord) -> int:
@@ -42,7 +44,6 @@ class ShardMap:
     def __init__(self, shards: Iterable[Shard]) -> None:
         """Take the open shards, in any order. Raises ValueError unless they cover each hash key once."""
         self.shards = tuple(sorted(shards, key=lambda shard: shard.first))
-        self._lasts = [shard.last for shard in self.shards]
         self._by_id = {shard.shard_id: shard for shard in self.shards}
         expected = 0
         for shard in self.shards:
@@ -51,10 +52,15 @@ class ShardMap:
             expected = shard.last + 1
         if expected != MAX_HASH_KEY + 1:
             raise ValueError(f"hash keys from {expected} on are in no shard")
+        self._lasts = [shard.last.to_bytes(16) for shard in self.shards]  # as digests, in the same order
 
     def shard_of(self, key: int) -> Shard:
         """The shard that takes this hash key (0 … 2^128-1)."""
-        return self.shards[bisect_left(self._lasts, key)]
+        return self.shards[bisect_left(self._lasts, key.to_bytes(16))]
+
+    def shard_of_key(self, partition_key: str) -> Shard:
+        """The shard that takes records with this partition key."""
+        return self.shards[bisect_left(self._lasts, _digest(partition_key))]
 
     def find(self, shard_id: str) -> Shard | None:
         """The open shard of this name, None when the map does not know it."""

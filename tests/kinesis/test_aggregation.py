@@ -12,7 +12,15 @@ from aws_kinesis_agg.deaggregator import iter_deaggregate_records
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.kinesis.aggregation import MAGIC, UserRecord, aggregate, count, deaggregate
+from headrace.kinesis.aggregation import (
+    MAGIC,
+    UserRecord,
+    aggregate,
+    aggregate_alike,
+    aggregate_keyed,
+    count,
+    deaggregate,
+)
 
 keys = st.text(st.characters(codec="utf-8"), min_size=1, max_size=256)
 hash_keys = st.integers(0, 2**128 - 1).map(str)
@@ -48,6 +56,17 @@ def test_our_bytes_are_the_bytes_of_the_aws_library(records: list[UserRecord]) -
     for key, hash_key, data in records:
         assert theirs.add_user_record(key, data, hash_key)
     assert aggregate(records) == theirs.get_contents()[2]
+
+
+@given(keyed)
+def test_records_in_columns_give_the_same_bytes(records: list[UserRecord]) -> None:
+    columns = aggregate_keyed([r.partition_key for r in records], [r.data for r in records])
+    assert columns == aggregate(records)
+
+
+@given(keys, hash_keys, st.lists(payloads, min_size=1, max_size=40))
+def test_records_of_one_key_give_the_same_bytes(key: str, hash_key: str, data: list[bytes]) -> None:
+    assert aggregate_alike(key, hash_key, data) == aggregate([UserRecord(key, hash_key, one) for one in data])
 
 
 @given(st.lists(st.builds(UserRecord, keys, st.none() | hash_keys, payloads), min_size=1, max_size=40))

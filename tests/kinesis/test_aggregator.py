@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.kinesis.aggregation import UserRecord, deaggregate
+from headrace.kinesis.aggregation import UserRecord
 from headrace.kinesis.aggregator import Aggregate, Aggregator, Fate
 from headrace.kinesis.client import KinesisClient
 from headrace.kinesis.messages import PutEntry, shard_map
@@ -25,13 +25,17 @@ def small(shards: ShardMap | None = FOUR, **bounds: int) -> Aggregator[int]:
 
 
 def gather(aggregator: Aggregator[int], records: Iterable[UserRecord]) -> list[Aggregate[int]]:
-    full = [one for at, record in enumerate(records) for one in aggregator.add(record, at)]
+    full = [one for at, record in enumerate(records) for one in add(aggregator, record, at)]
     return full + aggregator.flush()
+
+
+def add(aggregator: Aggregator[int], record: UserRecord, at: int) -> list[Aggregate[int]]:
+    return aggregator.add_all([record.data], [record.partition_key], [at])
 
 
 def gather_unkeyed(aggregator: Aggregator[int], count: int) -> list[Aggregate[int]]:
-    full = [one for at in range(count) for one in aggregator.add_unkeyed(b"record %d" % at, at)]
-    return full + aggregator.flush()
+    records = [b"record %d" % at for at in range(count)]
+    return aggregator.add_all(records, [None] * count, range(count)) + aggregator.flush()
 
 
 def send(client: KinesisClient, aggregator: Aggregator[int], aggregates: list[Aggregate[int]]) -> int:
@@ -98,7 +102,7 @@ def test_keyed_records_survive_splits_and_merges_all_along(
 ) -> None:
     aggregator = small(shard_map(client.list_shards("events")))
     for at, record in enumerate(KEYED):
-        send(client, aggregator, aggregator.add(record, at))
+        send(client, aggregator, add(aggregator, record, at))
         if at % 250 == 100:
             kinesis.split(max(kinesis.stream().open, key=lambda shard: shard.last - shard.first).shard_id)
         if at % 600 == 500:
@@ -120,15 +124,24 @@ def test_a_run_of_unkeyed_records_survives_a_split_where_it_lands(
 
 def test_an_aggregate_that_landed_elsewhere_is_judged_by_all_that_it_holds() -> None:
     low, high = "shardId-000000000000", "shardId-000000000003"
-    whole = Aggregate(PutEntry(b"", "a", "1"), (1, 2), low, 1, QUARTER - 1)
+    inside = [key for key in map(str, range(99)) if FOUR.shard_of_key(key).shard_id == low]
+    (whole,) = gather(small(), [UserRecord(key, None, b"x") for key in inside])
+    assert (whole.shard_id, len(whole.refs)) == (low, len(inside))
     assert whole.fate_in(low, FOUR) is Fate.DELIVERED
     assert whole.fate_in(high, FOUR) is Fate.DISCARDED
     assert whole.fate_in("shardId-000000000009", FOUR) is Fate.UNKNOWN
     assert whole.fate_in(low, None) is Fate.UNKNOWN
-    across = Aggregate(PutEntry(b"", "a", "1"), (1, 2), low, 1, QUARTER)
-    assert across.fate_in(low, FOUR) is Fate.DISCARDED, "one record outside is enough"
-    alone = Aggregate(PutEntry(b"", "k"), (1,), low, 1, 1)
+    hashes = sorted(map(hash_key, inside))
+    assert whole.fate_in("left", divided(hashes[-1] + 1)) is Fate.DELIVERED, "a child that takes all of it"
+    assert whole.fate_in("left", divided(hashes[-1])) is Fate.DISCARDED, "one record outside is enough"
+    assert whole.fate_in("right", divided(hashes[0])) is Fate.DELIVERED
+    assert whole.fate_in("right", divided(hashes[0] + 1)) is Fate.DISCARDED
+    (alone,) = gather(small(), [UserRecord(inside[0], None, b"x")])
     assert alone.fate_in(high, FOUR) is Fate.DELIVERED
+
+
+def divided(at: int) -> ShardMap:
+    return ShardMap([Shard("left", 0, at - 1), Shard("right", at, MAX_HASH_KEY)])
 
 
 @given(st.lists(st.tuples(st.text("abc", min_size=1, max_size=2), st.integers(0, 900)), max_size=60))
@@ -144,8 +157,8 @@ def test_nothing_is_lost_doubled_or_reordered_within_a_key(shapes: list[tuple[st
 @given(st.lists(st.integers(0, 900), max_size=60))
 def test_unkeyed_records_leave_in_runs_of_consecutive_refs(lengths: list[int]) -> None:
     aggregator = small()
-    full = [o for at, length in enumerate(lengths) for o in aggregator.add_unkeyed(b"x" * length, at)]
-    aggregates = full + aggregator.flush()
+    records = [b"x" * length for length in lengths]
+    aggregates = aggregator.add_all(records, [None] * len(records), range(len(records))) + aggregator.flush()
     assert [ref for one in aggregates for ref in one.refs] == list(range(len(lengths)))
     assert [len(r.data) for one in aggregates for r in one.records()] == lengths
 
@@ -159,16 +172,35 @@ def test_the_outer_record_carries_the_hash_of_the_first_one() -> None:
 def test_a_record_alone_goes_as_it_is() -> None:
     (keyed,) = gather(small(), [UserRecord("user", None, b"x")])
     assert keyed.entry == PutEntry(b"x", "user")
-    (hashed,) = gather(small(), [UserRecord("user", "7", b"x")])
-    assert hashed.entry == PutEntry(b"x", "user", "7")
     (unkeyed,) = gather_unkeyed(small(), 1)
     assert unkeyed.entry.data == b"record 0"
 
 
 def test_explicit_hash_keys_are_on_all_records_of_an_aggregate_or_on_none() -> None:
-    mixed = [UserRecord("user", str(hash_key("user")) if n % 2 else None, b"%d" % n) for n in range(20)]
-    for one in gather(small(), mixed):
-        assert len({record.explicit_hash_key is None for record in deaggregate(one.entry.data) or []}) == 1
+    aggregator = small()
+    keys = ["user" if n % 2 else None for n in range(20)]
+    for one in aggregator.add_all([b"%d" % n for n in range(20)], keys, range(20)) + aggregator.flush():
+        assert len(one.refs) == 10
+        assert len({record.explicit_hash_key is None for record in one.records()}) == 1
+
+
+def test_a_run_of_unkeyed_records_goes_again_as_it_was_to_the_shard_that_takes_it_now() -> None:
+    aggregator = small()
+    run = gather_unkeyed(aggregator, 10)[0]
+    aggregator.take_map(ShardMap([Shard("merged", 0, MAX_HASH_KEY)]))
+    (again,) = aggregator.again(run)
+    assert (again.shard_id, again.refs, again.entry) == ("merged", run.refs, run.entry)
+
+
+def test_more_keys_than_are_remembered_go_to_their_shards_all_the_same() -> None:
+    count = 3 << 14
+    records = [UserRecord(f"user {n}", None, b"") for n in range(count)]
+    aggregates = gather(Aggregator(FOUR), [*records, *records[:10]])
+    assert sum(len(one.refs) for one in aggregates) == count + 10
+    for one in aggregates:
+        assert {FOUR.shard_of_key(record.partition_key).shard_id for record in one.records()} == {
+            one.shard_id
+        }
 
 
 def test_aggregates_keep_to_both_bounds() -> None:
@@ -180,8 +212,8 @@ def test_aggregates_keep_to_both_bounds() -> None:
 
 def test_a_record_over_the_target_neither_waits_nor_overtakes() -> None:
     aggregator = small()
-    assert aggregator.add(UserRecord("user", None, b"small"), 0) == []
-    before, large = aggregator.add(UserRecord("user", None, b"x" * 5_000), 1)
+    assert add(aggregator, UserRecord("user", None, b"small"), 0) == []
+    before, large = add(aggregator, UserRecord("user", None, b"x" * 5_000), 1)
     assert (before.refs, large.refs) == ((0,), (1,))
     assert aggregator.flush() == []
 
@@ -195,10 +227,9 @@ def test_without_a_map_keyed_records_go_one_by_one_and_unkeyed_ones_together() -
     assert len(landed) == 4, "spread all the same"
 
 
-def test_a_record_that_kinesis_cannot_hold_is_refused_at_once() -> None:
+@pytest.mark.parametrize("key", ["user", None])
+def test_of_records_with_one_that_kinesis_cannot_hold_none_is_taken(key: str | None) -> None:
     aggregator = small()
     with pytest.raises(ValueError, match="does not fit"):
-        aggregator.add(UserRecord("user", None, b"x" * (1 << 20)), 0)
-    with pytest.raises(ValueError, match="does not fit"):
-        aggregator.add_unkeyed(b"x" * (1 << 20), 0)
+        aggregator.add_all([b"x", b"x" * (1 << 20)], [key, key], [0, 1])
     assert aggregator.flush() == []

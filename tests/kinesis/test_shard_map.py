@@ -41,6 +41,11 @@ def test_a_partition_key_hashes_by_md5_of_its_utf_8(key: str) -> None:
     assert hash_key(key) == hash_key_of(UserRecord(key, None, b"")) == expected
 
 
+@given(shards(), st.text(min_size=1, max_size=256))
+def test_a_partition_key_goes_to_the_shard_of_its_hash(found: list[Shard], key: str) -> None:
+    assert ShardMap(found).shard_of_key(key) == ShardMap(found).shard_of(hash_key(key))
+
+
 def test_an_explicit_hash_key_outranks_the_partition_key() -> None:
     assert hash_key_of(UserRecord("k", "17", b"")) == 17
 
