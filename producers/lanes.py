@@ -2,36 +2,46 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from headrace.kinesis.aggregator import Aggregate
 from headrace.kinesis.messages import MAX_PUT_RECORDS
 from headrace.kinesis.shard_map import ShardMap
 from producers.rate import BackOff, ShardRate
 
-MAX_REQUEST_BYTES = 5 << 20  # the API takes 10 MiB; emulators and the KPL stop here
+MAX_REQUEST_BYTES = 5 << 20
+"""The API takes 10 MiB; emulators and the KPL stop here. A record that is larger goes in a request alone."""
 
 
 class Lane:
-    """The way to one shard."""
+    """The way to one shard; `in_flight` aggregates of it are under way."""
 
     def __init__(self, draw: Callable[[], float]) -> None:
-        self.queue: deque[Aggregate[int]] = deque()
+        self.queue: deque[Parcel] = deque()
         self.rate = ShardRate()
         self.back_off = BackOff(draw)
+        self.in_flight = 0
 
 
-class Parcel(NamedTuple):
-    """An aggregate that is in a request, and the lane that it came from."""
+@dataclass(slots=True, eq=False)
+class Parcel:
+    """An aggregate in its lane, queued at that time, that so many requests have held."""
 
     lane: Lane
     aggregate: Aggregate[int]
+    queued_at: float
+    tries: int = 0
+
+    @property
+    def size(self) -> int:
+        """The bytes that count against the limits."""
+        return self.aggregate.entry.size
 
 
 class Lanes:
     """All lanes of a stream; `bytes` is what waits in them.
 
-    `window` is how many aggregates of one shard a request may hold: 1 where order counts, since an entry of
+    `window` is how many aggregates of one shard may be under way: 1 where order counts, since an entry of
     PutRecords may fail while the next succeeds.
     """
 
@@ -42,54 +52,63 @@ class Lanes:
         self._turn = 0
         self.bytes = 0
 
-    def add(self, aggregates: Iterable[Aggregate[int]]) -> None:
+    def add(self, aggregates: Iterable[Aggregate[int]], now: float) -> None:
         """Queue new aggregates."""
         for aggregate in aggregates:
-            self._lane(aggregate.shard_id).queue.append(aggregate)
+            lane = self._lane(aggregate.shard_id)
+            lane.queue.append(Parcel(lane, aggregate, now))
             self.bytes += aggregate.entry.size
 
-    def request(self, now: float) -> list[Parcel]:
-        """What may be sent now; the lanes take turns to be first. It is out of the lanes until settled."""
+    def request(
+        self, now: float, *, records: int = MAX_PUT_RECORDS, size: int = MAX_REQUEST_BYTES
+    ) -> list[Parcel]:
+        """What may be sent now; the lanes take turns. It is under way until delivered or put back."""
         lanes = list(self._lanes.values())
         self._turn += 1
+        turn = self._turn % len(lanes) if lanes else 0
+        asked = lanes[turn:] + lanes[:turn]
         parcels: list[Parcel] = []
-        size = 0
-        for index in range(len(lanes)):
-            lane = lanes[(index + self._turn) % len(lanes)]
-            if not lane.queue or not lane.back_off.is_over(now):
-                continue
-            for _ in range(min(self._window, len(lane.queue))):
-                entry = lane.queue[0].entry
-                full = len(parcels) == MAX_PUT_RECORDS or (parcels and size + entry.size > MAX_REQUEST_BYTES)
-                if full or not lane.rate.allows(now):
-                    break
-                size += entry.size
-                lane.rate.sent(entry.size)
-                parcels.append(Parcel(lane, lane.queue.popleft()))
-        self.bytes -= size
+        taken = 0
+        while asked:
+            asked = [lane for lane in asked if self._may_send(lane, now)]
+            for lane in asked:
+                following = lane.queue[0].size
+                if len(parcels) == records or (parcels and taken + following > size):
+                    self.bytes -= taken
+                    return parcels
+                taken += following
+                parcels.append(self._take(lane))
+        self.bytes -= taken
         return parcels
+
+    def delivered(self, parcel: Parcel) -> None:
+        """It is with Kinesis."""
+        parcel.lane.in_flight -= 1
 
     def put_back(self, parcels: Iterable[Parcel]) -> None:
         """Parcels that were not delivered, in the order in which they were requested: they go first."""
-        for lane, aggregate in reversed(list(parcels)):
-            lane.queue.appendleft(aggregate)
-            self.bytes += aggregate.entry.size
+        for parcel in reversed(list(parcels)):
+            parcel.lane.in_flight -= 1
+            parcel.lane.queue.appendleft(parcel)
+            self.bytes += parcel.size
 
     def sort_anew(
         self,
         shard_map: ShardMap,
         again: Callable[[Aggregate[int]], list[Aggregate[int]]],
-        lost: Iterable[Parcel] = (),
+        lost: Iterable[Parcel],
+        now: float,
     ) -> None:
         """Follow a new map: what waits for a shard that is gone, and what was lost, is aggregated again.
 
-        Lost parcels are back in their lanes already.
+        Nothing may be under way: what failed must be sent before what follows it. Lost parcels are back in
+        their lanes already.
         """
-        lost_ids = {id(parcel.aggregate) for parcel in lost}
+        again_ids = {id(parcel) for parcel in lost}
         waiting = [
-            (aggregate, shard_map.find(shard_id or "") is not None and id(aggregate) not in lost_ids)
+            (parcel, shard_map.find(shard_id or "") is not None and id(parcel) not in again_ids)
             for shard_id, lane in self._lanes.items()
-            for aggregate in lane.queue
+            for parcel in lane.queue
         ]
         self._lanes = {
             shard_id: lane for shard_id, lane in self._lanes.items() if shard_map.find(shard_id or "")
@@ -97,16 +116,35 @@ class Lanes:
         for lane in self._lanes.values():
             lane.queue.clear()
         self.bytes = 0
-        for aggregate, stays in waiting:
-            self.add([aggregate] if stays else again(aggregate))
+        for parcel, stays in waiting:
+            if stays:
+                parcel.lane.queue.append(parcel)
+                self.bytes += parcel.size
+            else:
+                self.add(again(parcel.aggregate), now)
 
     def next_try(self, now: float) -> float:
         """Seconds until a lane that has something may be tried; 0 when one may be now."""
-        waits = [max(lane.back_off.until - now, 0.0) for lane in self._lanes.values() if lane.queue]
+        waits = [
+            max(lane.back_off.until - now, 0.0)
+            for lane in self._lanes.values()
+            if lane.queue and lane.in_flight < self._window
+        ]
         return min(waits, default=0.0)
 
     def __bool__(self) -> bool:
         return any(lane.queue for lane in self._lanes.values())
+
+    def _may_send(self, lane: Lane, now: float) -> bool:
+        free = lane.queue and lane.in_flight < self._window
+        return bool(free) and lane.back_off.is_over(now) and lane.rate.allows(now)
+
+    def _take(self, lane: Lane) -> Parcel:
+        parcel = lane.queue.popleft()
+        parcel.tries += 1
+        lane.in_flight += 1
+        lane.rate.sent(parcel.size)
+        return parcel
 
     def _lane(self, shard_id: str | None) -> Lane:
         lane = self._lanes.get(shard_id)

@@ -1,38 +1,64 @@
 """Puts aggregates into a stream: only failed ones again, each checked against the shard that took it."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from headrace.errors import KinesisUnavailable
 from headrace.kinesis.aggregation import UserRecord
 from headrace.kinesis.aggregator import Aggregate, Aggregator, Fate
 from headrace.kinesis.client import KinesisClient
-from headrace.kinesis.messages import PutEntry, PutResult, shard_map
+from headrace.kinesis.messages import MAX_PUT_RECORDS, PutEntry, PutResult, shard_map
 from headrace.kinesis.shard_map import ShardMap
 from headrace.ops import metrics
 from headrace.ops.clock import Clock
-from producers.lanes import Lanes, Parcel
+from producers.announcement import Announcement
+from producers.in_flight import InFlight
+from producers.lanes import MAX_REQUEST_BYTES, Lanes, Parcel
 from producers.rate import BackOff
 
-_SUSPICIOUS_FAILURES = 5  # of a shard, one after the other: a few are Kinesis' daily life
+CONNECTIONS = 4
+_UNORDERED_WINDOW = 16
+_SMALLEST_SHARE_BYTES = 256 << 10  # what is less is not divided between the connections
 _THROTTLED = "ProvisionedThroughputExceededException"
+
+
+class _Request(NamedTuple):
+    """What is under way together, since when; `announces`: the status is its first entry."""
+
+    parcels: list[Parcel]
+    announces: bool
+    begun: float
 
 
 class Outlet:
     """One stream as the sender sees it: records in, acknowledged numbers out. For one thread.
 
-    `trouble` says why nothing goes through at the moment; empty when all is well.
+    Several requests are under way at once. Where order counts (`keyed`), one aggregate per shard is, and
+    what follows waits for its fate. `trouble` says why nothing goes through; empty when all is well.
     """
 
     def __init__(
-        self, client: KinesisClient, stream: str, clock: Clock, draw: Callable[[], float], *, keyed: bool
+        self,
+        client: KinesisClient,
+        stream: str,
+        clock: Clock,
+        draw: Callable[[], float],
+        *,
+        keyed: bool,
+        connections: int = CONNECTIONS,
     ) -> None:
         self._client = client
         self._stream = stream
         self._clock = clock
         self._aggregator: Aggregator[int] = Aggregator()
-        self._lanes = Lanes(draw, window=1 if keyed else 8)
+        self._lanes = Lanes(draw, window=1 if keyed else _UNORDERED_WINDOW)
+        self._in_flight = InFlight(connections)
         self._back_off = BackOff(draw)
+        self._announcement = Announcement(draw)
         self._map_is_stale = True
+        self._doubtful: list[tuple[Parcel, str]] = []  # taken by a shard that the map does not explain
+        self._acknowledged: list[tuple[int, ...]] = []
         self._gathering = 0
         self._gathering_since = 0.0
         self.trouble = ""
@@ -43,15 +69,20 @@ class Outlet:
         return self._lanes.bytes
 
     @property
+    def in_flight(self) -> int:
+        """How many requests are under way."""
+        return self._in_flight.count
+
+    @property
     def is_ready(self) -> bool:
         """Whether the shards are known; raises KinesisRefused when there is no such stream."""
-        if self._map_is_stale and self._back_off.is_over(self._clock.monotonic()):
-            fresh = self._ask_for_map()
-            if fresh is not None:
-                self.trouble = ""
-                self._back_off.succeeded()
-                self._follow_map(fresh, [])
+        self._keep_map()
         return self._aggregator.shard_map is not None
+
+    @property
+    def has_announced(self) -> bool:
+        """Whether Kinesis has what was announced last."""
+        return self._announcement.is_said
 
     def add(self, number: int, record: bytes, key: str | None) -> None:
         """Take a record into its aggregate; call it only when `is_ready`."""
@@ -62,85 +93,118 @@ class Outlet:
         if not self._gathering:
             self._gathering_since = self._clock.monotonic()
         self._gathering += 1
-        self._queue(full)
+        if full:
+            self._queue(full)
 
     def flush(self, *, after: float = 0.0) -> None:
         """Let go of aggregates that are not full once they have waited so many seconds."""
         if self._gathering and self._clock.monotonic() - self._gathering_since >= after:
             self._queue(self._aggregator.flush())
 
-    def put(self) -> list[tuple[int, ...]] | None:
-        """One request: the numbers that it acknowledged; None when nothing can be sent now."""
-        now = self._clock.monotonic()
-        if not self._back_off.is_over(now):
-            return None
-        parcels = self._lanes.request(now)
-        if not parcels:
-            return None
-        try:
-            results = self._request([parcel.aggregate.entry for parcel in parcels])
-        except KinesisUnavailable as error:
-            self._lanes.put_back(parcels)
-            self._fail(error)
-            return []
-        self.trouble = ""
-        self._back_off.succeeded()
-        return self._settle(parcels, results)
+    def announce(self, record: bytes, key: str) -> None:
+        """Put this record past all queues, in front of the next request; a newer one takes its place."""
+        self._announcement.set(PutEntry(record, key))
 
-    def put_alone(self, record: bytes, key: str) -> bool:
-        """Put one record past all queues; whether Kinesis took it."""
-        if not self._back_off.is_over(self._clock.monotonic()):
-            return False
-        try:
-            (result,) = self._request([PutEntry(record, key)])
-        except KinesisUnavailable as error:
-            self._fail(error)
-            return False
-        return result.error_code is None
+    def put(self) -> list[tuple[int, ...]]:
+        """Begin what can be sent now; returns the numbers that were acknowledged since the last call.
+
+        Raises KinesisRefused.
+        """
+        self._in_flight.settle()
+        self._keep_map()
+        self._begin()
+        return self._take_acknowledged()
+
+    def wait(self, seconds: float) -> None:
+        """Until a request is answered, or `wake`, or so many seconds."""
+        self._in_flight.wait(seconds)
+
+    def wake(self) -> None:
+        """End a `wait`; any thread may say so."""
+        self._in_flight.wake()
+
+    def close(self) -> list[tuple[int, ...]]:
+        """Wait for what is under way, and begin nothing more; returns the numbers that were acknowledged."""
+        self._in_flight.close()
+        self._in_flight.settle()
+        return self._take_acknowledged()
 
     def wait_seconds(self) -> float:
         """Until it is worth to try again; 0 when there is something to put now."""
         now = self._clock.monotonic()
-        return max(self._back_off.until - now, self._lanes.next_try(now), 0.0)
+        announcement = self._announcement.wait_seconds(now)
+        waits = [self._lanes.next_try(now)] if announcement is None else [announcement]
+        return max(self._back_off.until - now, min(waits), 0.0)
+
+    # -- requests
+
+    def _begin(self) -> None:
+        """As many requests as there are connections free and aggregates that may go."""
+        now = self._clock.monotonic()
+        if self._map_is_stale or not self._back_off.is_over(now):
+            return
+        while self._in_flight.free:
+            status = self._announcement.take(now)
+            share = max(self._lanes.bytes // self._in_flight.free, _SMALLEST_SHARE_BYTES)
+            parcels = self._lanes.request(
+                now, records=MAX_PUT_RECORDS - 1, size=min(share, MAX_REQUEST_BYTES)
+            )
+            if not parcels and status is None:
+                return
+            entries = [parcel.aggregate.entry for parcel in parcels]
+            request = _Request(parcels, status is not None, now)
+            self._in_flight.begin(
+                partial(self._request, entries if status is None else [status, *entries]),
+                partial(self._settle, request),
+                partial(self._on_lost, request),
+            )
 
     def _request(self, entries: Sequence[PutEntry]) -> list[PutResult]:
+        """In a thread of its own."""
         with metrics.REQUEST_SECONDS.time():
             return self._client.put_records(self._stream, entries)
 
-    def _settle(self, parcels: list[Parcel], results: list[PutResult]) -> list[tuple[int, ...]]:
-        """What was acknowledged; the rest goes back, in its order, before the lanes follow a new map."""
-        delivered: list[Parcel] = []
-        doubtful: list[tuple[Parcel, str]] = []
+    def _settle(self, request: _Request, results: list[PutResult]) -> None:
+        """Acknowledge what was delivered; what failed goes back, in its order."""
+        self.trouble = ""
+        self._back_off.succeeded()
         now = self._clock.monotonic()
-        for parcel, result in zip(parcels, results, strict=True):
+        if request.announces:
+            self._on_announced(results[0], now)
+            results = results[1:]
+        failed: list[Parcel] = []
+        for parcel, result in zip(request.parcels, results, strict=True):
             shard_id = result.shard_id or ""
             if result.error_code is not None:
-                self._on_failed(parcel, result, now)
+                failed.append(parcel)
+                self._on_failed(parcel, result, request.begun)
             elif parcel.aggregate.fate_in(shard_id, self._aggregator.shard_map) is Fate.DELIVERED:
-                delivered.append(parcel)
+                self._acknowledge(parcel, now)
             else:
-                doubtful.append((parcel, shard_id))
-        fresh = self._ask_for_map() if doubtful else None
-        lost = [p for p, shard_id in doubtful if p.aggregate.fate_in(shard_id, fresh) is not Fate.DELIVERED]
-        delivered += [p for p, shard_id in doubtful if p.aggregate.fate_in(shard_id, fresh) is Fate.DELIVERED]
-        done = {id(parcel) for parcel in delivered}
-        self._lanes.put_back([parcel for parcel in parcels if id(parcel) not in done])
-        if fresh is not None:
-            self._follow_map(fresh, lost)
-        return [self._acknowledge(parcel, now) for parcel in delivered]
+                self._doubtful.append((parcel, shard_id))
+                self._map_is_stale = True
+        self._lanes.put_back(failed)
 
-    def _acknowledge(self, parcel: Parcel, now: float) -> tuple[int, ...]:
-        lane, aggregate = parcel
-        lane.back_off.succeeded()
-        lane.rate.accepted(aggregate.entry.size, now)
-        metrics.USER_RECORDS_PUT.inc(len(aggregate.refs))
-        metrics.KINESIS_RECORDS_PUT.inc()
-        metrics.USER_RECORDS_DATA_PUT.inc(aggregate.entry.size)
-        return aggregate.refs
+    def _on_lost(self, request: _Request, error: BaseException) -> None:
+        """No answer, or a refusal; which is raised."""
+        self._lanes.put_back(request.parcels)
+        if request.announces:
+            self._announcement.failed(self._clock.monotonic())
+        if not isinstance(error, KinesisUnavailable):
+            raise error
+        self._fail(error, request.begun)
 
-    def _on_failed(self, parcel: Parcel, result: PutResult, now: float) -> None:
+    def _on_announced(self, result: PutResult, now: float) -> None:
+        if result.error_code is None:
+            self._announcement.taken()
+        else:
+            metrics.PUT_ERRORS.labels(code=result.error_code).inc()
+            self._announcement.failed(now)
+
+    def _on_failed(self, parcel: Parcel, result: PutResult, begun: float) -> None:
+        now = self._clock.monotonic()
         metrics.PUT_ERRORS.labels(code=result.error_code).inc()
-        parcel.lane.back_off.failed(now)
+        parcel.lane.back_off.failed(now, begun)
         if result.error_code == _THROTTLED:
             parcel.lane.rate.throttled(now)
         else:
@@ -148,31 +212,62 @@ class Outlet:
                 f"Kinesis refuses records: {result.error_code} {result.error_message or ''}".strip()
             )
 
-    def _ask_for_map(self) -> ShardMap | None:
-        """The stream's shards as they are now; None without an answer: the old map stays a while."""
+    def _acknowledge(self, parcel: Parcel, now: float) -> None:
+        lane, aggregate = parcel.lane, parcel.aggregate
+        self._lanes.delivered(parcel)
+        lane.back_off.succeeded()
+        lane.rate.accepted(parcel.size, now)
+        metrics.USER_RECORDS_PUT.inc(len(aggregate.refs))
+        metrics.KINESIS_RECORDS_PUT.inc()
+        metrics.USER_RECORDS_DATA_PUT.inc(parcel.size)
+        self._acknowledged.append(aggregate.refs)
+
+    def _take_acknowledged(self) -> list[tuple[int, ...]]:
+        acknowledged, self._acknowledged = self._acknowledged, []
+        return acknowledged
+
+    # -- the map of the shards
+
+    def _keep_map(self) -> None:
+        """Follow a new map where the present one is stale, once nothing is under way.
+
+        Until then nothing new begins, so that no record overtakes another of its key on its new way.
+        """
+        now = self._clock.monotonic()
+        if not self._map_is_stale or self._in_flight.count or not self._back_off.is_over(now):
+            return
         try:
             fresh = shard_map(self._client.list_shards(self._stream))
         except (KinesisUnavailable, ValueError) as error:  # ValueError: caught in the middle of a split
-            self._map_is_stale = True
-            self._fail(error)
-            return None
+            self._fail(error, now)
+            return
+        self.trouble = ""
+        self._back_off.succeeded()
         self._map_is_stale = False
-        return fresh
+        self._follow_map(fresh, now)
 
-    def _follow_map(self, fresh: ShardMap, lost: list[Parcel]) -> None:
-        """Sort by the new map what waits for shards that are gone, and what KCL would throw away."""
+    def _follow_map(self, fresh: ShardMap, now: float) -> None:
+        """Judge what is in doubt by the new map, and sort by it what waits for shards that are gone."""
+        doubtful, self._doubtful = self._doubtful, []
+        lost: list[Parcel] = []
+        for parcel, shard_id in doubtful:
+            if parcel.aggregate.fate_in(shard_id, fresh) is Fate.DELIVERED:
+                self._acknowledge(parcel, now)
+            else:
+                lost.append(parcel)
+        self._lanes.put_back(lost)
         filled = self._aggregator.take_map(fresh)
-        self._lanes.sort_anew(fresh, self._aggregator.again, lost)
+        self._lanes.sort_anew(fresh, self._aggregator.again, lost, now)
         self._queue(filled)
         if lost:  # the answer and the map may disagree for a while
             metrics.PUT_ERRORS.labels(code="WrongShard").inc(len(lost))
-            self._back_off.failed(self._clock.monotonic())
+            self._back_off.failed(now)
 
     def _queue(self, aggregates: list[Aggregate[int]]) -> None:
-        self._lanes.add(aggregates)
+        self._lanes.add(aggregates, self._clock.monotonic())
         self._gathering -= sum(len(aggregate.refs) for aggregate in aggregates)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception, begun: float) -> None:
         metrics.PUT_ERRORS.labels(code=type(error).__name__).inc()
         self.trouble = str(error)
-        self._back_off.failed(self._clock.monotonic())
+        self._back_off.failed(self._clock.monotonic(), begun)

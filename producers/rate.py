@@ -71,9 +71,13 @@ class BackOff:
         self._longest = longest
         self.failures = 0
         self.until = float("-inf")
+        self._failed_at = float("-inf")
 
-    def failed(self, now: float) -> None:
-        """Wait longer than after the failure before."""
+    def failed(self, now: float, begun: float | None = None) -> None:
+        """Wait longer than after the failure before; what had `begun` before that one failed counts not."""
+        if begun is not None and begun <= self._failed_at:
+            return
+        self._failed_at = now
         whole = min(self._first * 2.0**self.failures, self._longest)
         self.failures = min(self.failures + 1, 32)
         self.until = now + self._draw() * whole

@@ -1,5 +1,7 @@
 """Sends what a spool holds, life by life, and says every few seconds how far each source has come."""
 
+from collections.abc import Sequence
+
 from headrace.ops import metrics
 from headrace.ops.clock import Clock
 from headrace.schemas.codec import FieldError, RejectCode, Rejection, Stage, encode, reject_event
@@ -47,27 +49,34 @@ class Sender:
         passage = self._follow()
         if passage is None or not self._outlet.is_ready:
             return self._outlet.wait_seconds() or _LINGER_SECONDS / 2
-        self._fill(passage)
-        acknowledged = self._outlet.put()
-        for numbers in acknowledged or ():
-            passage.acknowledged.add(numbers)
-        if passage.acknowledged.until > passage.life.acknowledged:
-            passage.life.acknowledge(passage.acknowledged.until)
+        filled = self._fill(passage)
+        acknowledged = self._book(self._outlet.put())
         if self._clock.monotonic() >= self._status_due:
             self._report(passage.life)
-        if acknowledged:
+        if filled or acknowledged:
             return 0.0
         return max(self._outlet.wait_seconds(), _LINGER_SECONDS / 4)
 
+    def wait(self, seconds: float) -> None:
+        """Until Kinesis has answered a request, or `wake`, or so many seconds."""
+        self._outlet.wait(seconds)
+
+    def wake(self) -> None:
+        """End a `wait`; any thread may say so."""
+        self._outlet.wake()
+
     def close(self) -> None:
-        """Let go of files."""
-        if self._passage is not None:
-            self._passage.cursor.close()
+        """Wait for the requests that are under way and let go of files."""
+        try:
+            self._book(self._outlet.close())
+        finally:
+            if self._passage is not None:
+                self._passage.cursor.close()
 
     def _follow(self) -> "_Passage | None":
         """The oldest life that is not finished; the one before is ended first."""
         passage = self._passage
-        if passage is not None and passage.is_over and self._end(passage.life):
+        if passage is not None and passage.is_over and self._end(passage):
             passage.cursor.close()
             passage = None
         if passage is None:
@@ -76,18 +85,32 @@ class Sender:
         self._passage = passage
         return passage
 
-    def _fill(self, passage: "_Passage") -> None:
+    def _fill(self, passage: "_Passage") -> bool:
+        """A block of the spool into aggregates; False when there is none, or no room for it."""
         outlet, key_of = self._outlet, self._key_of
-        while outlet.queued_bytes < _QUEUED_BYTES:
-            items = passage.cursor.take()
-            if not items:
-                outlet.flush(after=0.0 if not passage.life.is_open else _LINGER_SECONDS)
-                return
-            for item in items:
-                if isinstance(item, Entry):
-                    outlet.add(item.number, item.record, key_of(item.record))
-                else:
-                    outlet.add(item.number, self._damaged(item, passage.life), None)
+        if outlet.queued_bytes >= _QUEUED_BYTES:
+            return False
+        items = passage.cursor.take()
+        if not items:
+            outlet.flush(after=0.0 if not passage.life.is_open else _LINGER_SECONDS)
+            return False
+        for item in items:
+            if isinstance(item, Entry):
+                outlet.add(item.number, item.record, key_of(item.record))
+            else:
+                outlet.add(item.number, self._damaged(item, passage.life), None)
+        return True
+
+    def _book(self, acknowledged: Sequence[tuple[int, ...]]) -> bool:
+        """Let the spool know what Kinesis has."""
+        passage = self._passage
+        if not acknowledged or passage is None:
+            return False
+        for numbers in acknowledged:
+            passage.acknowledged.add(numbers)
+        if passage.acknowledged.until > passage.life.acknowledged:
+            passage.life.acknowledge(passage.acknowledged.until)
+        return True
 
     def _damaged(self, entry: Damaged, life: Life) -> bytes:
         """What is sent in the place of an entry that cannot be read."""
@@ -108,14 +131,19 @@ class Sender:
         self._status_due = self._clock.monotonic() + self._status_seconds
         metrics.USER_RECORDS_PENDING.set(life.spooled - life.acknowledged)
         metrics.SPOOL_BYTES.set(self._spool.budget.taken)
-        if life.spooled and self._numbered:
-            self._outlet.put_alone(self._status(life, closed=False), life.source)
+        is_closing = self._passage is not None and self._passage.is_closing
+        if life.spooled and self._numbered and not is_closing:
+            self._outlet.announce(self._status(life, closed=False), life.source)
 
-    def _end(self, life: Life) -> bool:
+    def _end(self, passage: "_Passage") -> bool:
         """Say that a life is closed and sent; whether Kinesis knows it now."""
-        to_say = life.spooled and self._numbered
-        if to_say and not self._outlet.put_alone(self._status(life, closed=True), life.source):
-            return False
+        life = passage.life
+        if life.spooled and self._numbered:
+            if not passage.is_closing:
+                self._outlet.announce(self._status(life, closed=True), life.source)
+                passage.is_closing = True
+            if not self._outlet.has_announced:
+                return False
         life.mark_reported()
         self._spool.sweep()
         return True
@@ -133,6 +161,8 @@ class _Passage:
         self.life = life
         self.cursor = Cursor(life, life.acknowledged)
         self.acknowledged = Acknowledged(life.acknowledged)
+        self.is_closing = False
+        """Whether its last status has been given to the outlet."""
 
     @property
     def is_over(self) -> bool:

@@ -30,19 +30,27 @@ class SenderThread:
             raise self.failure
 
     def stop(self, seconds: float = _JOIN_SECONDS) -> bool:
-        """Finish the step that is under way; False if it did not within that time."""
+        """Finish the step and the requests that are under way; False if it did not within that time."""
         self._stopping.set()
+        self._sender.wake()
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:
-            while not self._stopping.is_set():
-                self.steps += 1
-                self._stopping.wait(min(self._step(), _LONGEST_WAIT_SECONDS))
-            self._sender.close()
+            try:
+                self._send()
+            finally:
+                self._sender.close()
         except BaseException as error:  # noqa: BLE001  the main thread raises it from `check`
             self.failure = error
+
+    def _send(self) -> None:
+        while not self._stopping.is_set():
+            self.steps += 1
+            seconds = self._step()
+            if seconds:
+                self._sender.wait(min(seconds, _LONGEST_WAIT_SECONDS))
 
     def _step(self) -> float:
         try:

@@ -13,6 +13,7 @@ import socket
 import socketserver
 import struct
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -92,6 +93,7 @@ class KinesisDouble:
         self.faults = Faults(seed)
         self.api = KinesisApi(self.clock, self.faults, seed=seed)
         self.check_signature_time = False
+        self.latency_seconds = 0.0  # of each answer, in real time
         self.calls: list[str] = []  # the operations, in the order they came in
         self.crashes: list[str] = []
         self.port = port
@@ -200,6 +202,8 @@ class KinesisDouble:
         if isinstance(fault, Stall):
             self._stalled.wait()
             return None
+        if self.latency_seconds:
+            time.sleep(self.latency_seconds)
         return answer
 
     def _before(self, fault: Fault | None) -> bytes | Reset | None:
@@ -251,11 +255,13 @@ def main() -> None:
     parser.add_argument("--shards", type=int, default=4)
     parser.add_argument("--fast", action="store_true", help="keep answers encoded: serve 200 MB/s")
     parser.add_argument("--throttle", action="store_true", help="keep to the limits of a shard")
+    parser.add_argument("--latency-ms", type=float, default=0.0, help="of each answer")
     arguments = parser.parse_args()
     ends = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     with KinesisDouble(port=arguments.port) as double:
         double.api.keep_encoded = arguments.fast
+        double.latency_seconds = arguments.latency_ms / 1000
         double.api.throttle_reads = double.api.throttle_writes = arguments.throttle
         if arguments.stream:
             double.create_stream(arguments.stream, shards=arguments.shards)

@@ -14,14 +14,20 @@ def numbers(parcels: list[Parcel]) -> list[int]:
 
 def lanes_with(*aggregates: Aggregate[int], window: int = 8) -> Lanes:
     lanes = Lanes(lambda: 0.5, window=window)
-    lanes.add(aggregates)
+    lanes.add(aggregates, 0.0)
     return lanes
+
+
+def deliver(lanes: Lanes, parcels: list[Parcel]) -> None:
+    for parcel in parcels:
+        lanes.delivered(parcel)
 
 
 def test_what_is_put_back_goes_first_and_in_its_order() -> None:
     lanes = lanes_with(*[aggregate(n) for n in range(1, 12)])
     parcels = lanes.request(0.0)
     assert numbers(parcels) == list(range(1, 9))
+    deliver(lanes, parcels[:2] + parcels[5:])
     lanes.put_back(parcels[2:5])
     assert numbers(lanes.request(0.0)) == [3, 4, 5, 9, 10, 11]
 
@@ -59,7 +65,31 @@ def test_with_a_new_map_only_what_belongs_to_a_vanished_shard_or_was_lost_is_sor
 
     middle = MAX_HASH_KEY // 2
     shards = ShardMap([Shard("s1", 0, middle), Shard("s2", middle + 1, MAX_HASH_KEY)])
-    lanes.sort_anew(shards, again, [lost])
+    lanes.sort_anew(shards, again, [lost], 0.0)
     assert sorted(anew) == [2, 3]
     assert sorted(numbers(lanes.request(0.0))) == [1, 4, 20, 30]
     assert lanes.bytes == 0
+
+
+def test_what_is_under_way_of_a_shard_counts_against_its_window_until_it_is_settled() -> None:
+    lanes = lanes_with(aggregate(1), aggregate(2), aggregate(3, "s2"), window=1)
+    first = lanes.request(0.0)
+    assert sorted(numbers(first)) == [1, 3]
+    assert lanes.request(0.0) == []
+    lanes.put_back([parcel for parcel in first if parcel.aggregate.shard_id == "s1"])
+    again = lanes.request(0.0)
+    assert numbers(again) == [1]
+    assert again[0].tries == 2
+    deliver(lanes, again)
+    assert numbers(lanes.request(0.0)) == [2]
+
+
+def test_a_request_takes_from_each_shard_in_turn() -> None:
+    lanes = lanes_with(*[aggregate(n, f"s{n % 2}", size=100) for n in range(8)])
+    parcels = lanes.request(0.0, size=450)
+    assert sorted(numbers(parcels)) == [0, 1, 2, 3]
+
+
+def test_what_is_larger_than_a_request_goes_alone() -> None:
+    lanes = lanes_with(aggregate(1, size=10 << 20), aggregate(2), aggregate(3, "s2", size=10 << 20))
+    assert sorted(len(lanes.request(0.0)) for _ in range(4)) == [0, 1, 1, 1]

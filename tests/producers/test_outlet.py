@@ -1,6 +1,6 @@
 """The outlet against the double: order, retries and changing shards, step by step on a clock that we move."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -12,7 +12,7 @@ from producers.outlet import Outlet
 from tests.doubles.clock import ManualClock
 from tests.doubles.kcl import delivered
 from tests.doubles.kinesis import KinesisDouble
-from tests.doubles.kinesis_faults import FailRecords, Refuse
+from tests.doubles.kinesis_faults import FailRecords, Refuse, Stall
 
 KEYS = [f"user-{n}" for n in range(40)]
 
@@ -28,7 +28,7 @@ class Load:
     """Records `key:n`, n counting up per key, and what has become of them."""
 
     def __init__(self, outlet: Outlet, clock: ManualClock) -> None:
-        self._outlet = outlet
+        self.outlet = outlet
         self._clock = clock
         self._number = 0
         self.acknowledged: list[int] = []
@@ -37,30 +37,63 @@ class Load:
         for n in rounds:
             for key in KEYS:
                 self._number += 1
-                self._outlet.add(self._number, f"{key}:{n:06d}".encode() * 20, key)
+                self.outlet.add(self._number, f"{key}:{n:06d}".encode() * 20, key)
+
+    def put_once(self) -> None:
+        """Begin what can be begun."""
+        self.acknowledged += [number for numbers in self.outlet.put() for number in numbers]
+
+    def follow_map(self) -> None:
+        """Until the outlet knows the shards as they are."""
+        self.outlet.flush()
+        while self.outlet._map_is_stale or not self.outlet._back_off.is_over(self._clock.monotonic()):
+            self._clock.advance(0.1)
+            assert self.outlet.is_ready
 
     def put(self, requests: int | None = None) -> None:
-        """So many requests, or until everything is sent."""
-        self._outlet.flush()
+        """So many requests, one after the other has been answered, or until everything is sent."""
+        self.outlet.flush()
         while requests is None or requests:
-            done = self._outlet.put()
-            if done is None:
-                if not self._outlet.queued_bytes:
-                    return
-                self._clock.advance(max(self._outlet.wait_seconds(), 0.01))
-                continue
-            self.acknowledged += [number for numbers in done for number in numbers]
-            requests = None if requests is None else requests - 1
+            self.put_once()
+            if self.outlet.in_flight:
+                self.outlet.wait(5.0)
+                requests = None if requests is None else requests - 1
+            elif not self.outlet.queued_bytes:
+                return
+            else:
+                self._clock.advance(max(self.outlet.wait_seconds(), 0.01))
+        self.settle()
+
+    def settle(self) -> None:
+        """Let all come back that is under way, and begin nothing."""
+        while self.outlet.in_flight:
+            self.outlet.wait(5.0)
+            self.outlet._in_flight.settle()
+        self.acknowledged += [number for numbers in self.outlet._take_acknowledged() for number in numbers]
 
 
-@pytest.fixture
-def load(kinesis: KinesisDouble, clock: ManualClock) -> Iterator[Load]:
+def outlet_on(
+    kinesis: KinesisDouble, clock: ManualClock, *, keyed: bool, connections: int = 4
+) -> tuple[Outlet, Callable[[], None]]:
+    """An outlet that knows the shards, and what closes it."""
     endpoint = Endpoint(kinesis.url, "eu-west-1", lambda: Keys("AKID", "secret"))
     client = KinesisClient(endpoint, clock, connect_seconds=2, read_seconds=2)
-    outlet = Outlet(client, "events", clock, lambda: 0.5, keyed=True)
+    outlet = Outlet(client, "events", clock, lambda: 0.5, keyed=keyed, connections=connections)
     assert outlet.is_ready
+
+    def close() -> None:
+        outlet.close()
+        client.close()
+
+    return outlet, close
+
+
+@pytest.fixture(params=[1, 4])
+def load(kinesis: KinesisDouble, clock: ManualClock, request: pytest.FixtureRequest) -> Iterator[Load]:
+    """With one request under way at most, and with four."""
+    outlet, close = outlet_on(kinesis, clock, keyed=True, connections=request.param)
     yield Load(outlet, clock)
-    client.close()
+    close()
 
 
 def per_key(kinesis: KinesisDouble) -> dict[str, list[int]]:
@@ -130,3 +163,132 @@ def test_a_request_holds_one_aggregate_of_a_shard_where_order_counts(
     load.put(requests=1)
     assert len(kinesis.records()) == 4
     assert all(deaggregate(record.data) for record in kinesis.records())
+
+
+def test_order_and_delivery_hold_when_shards_change_under_requests_that_are_under_way(
+    kinesis: KinesisDouble, load: Load
+) -> None:
+    kinesis.faults.record_failure = 0.05
+    for round_ in range(6):
+        load.add(range(round_ * 50, round_ * 50 + 50))
+        load.follow_map()
+        with kinesis.paused():
+            load.put_once()
+            assert load.outlet.in_flight
+            shards = sorted(kinesis.stream().open, key=lambda shard: shard.first)
+            if round_ % 3 == 2:
+                kinesis.merge(shards[1].shard_id, shards[2].shard_id)
+            else:
+                kinesis.split(shards[round_ % 2].shard_id)
+        load.put(requests=1)
+    load.put()
+    assert per_key(kinesis) == in_order(300)
+    assert sorted(load.acknowledged) == list(range(1, 300 * len(KEYS) + 1))
+
+
+def test_while_a_request_hangs_the_other_shards_go_on(kinesis: KinesisDouble, clock: ManualClock) -> None:
+    outlet, close = outlet_on(kinesis, clock, keyed=True, connections=2)
+    load = Load(outlet, clock)
+    kinesis.faults.script("PutRecords", Stall())
+    outlet.add(1, b"first", "user-0")
+    outlet.flush()
+    assert outlet.put() == []
+    while not kinesis.calls.count("PutRecords"):
+        outlet.wait(0.01)
+    for number, key in enumerate(KEYS, 2):
+        outlet.add(number, b"second", key)
+    outlet.flush()
+    done: list[int] = []
+    while len(kinesis.records()) < 3:  # the fourth shard waits for the answer that does not come
+        done += [number for numbers in outlet.put() for number in numbers]
+        outlet.wait(0.01)
+    there = {data for shard in kinesis.stream().shards.values() for data in delivered(shard)}
+    assert there == {b"second"}
+    load.put()
+    assert sorted(load.acknowledged + done) == list(range(1, len(KEYS) + 2))
+    close()
+
+
+def test_without_an_order_to_keep_a_shard_has_several_requests_under_way(
+    kinesis: KinesisDouble, clock: ManualClock
+) -> None:
+    outlet, close = outlet_on(kinesis, clock, keyed=False, connections=4)
+    for number in range(1, 2_001):
+        outlet.add(number, bytes(1_000), None)
+    outlet.flush()
+    with kinesis.paused():
+        outlet.put()
+        assert outlet.in_flight == 4
+    load = Load(outlet, clock)
+    load.put()
+    assert sorted(load.acknowledged) == list(range(1, 2_001))
+    close()
+
+
+def test_a_status_rides_in_front_and_is_said_until_kinesis_has_it(
+    kinesis: KinesisDouble, clock: ManualClock
+) -> None:
+    outlet, close = outlet_on(kinesis, clock, keyed=True)
+    kinesis.faults.script("PutRecords", FailRecords(frozenset({0})), Refuse(status=503), Refuse(after=True))
+    outlet.add(1, b"record", "user-0")
+    outlet.announce(b"older", "web-7")
+    outlet.announce(b"status", "web-7")
+    load = Load(outlet, clock)
+    load.put(requests=1)
+    assert load.acknowledged == [1]
+    assert not outlet.has_announced
+    while not outlet.has_announced:
+        clock.advance(outlet.wait_seconds())
+        load.put(requests=1)
+    assert [record.data for record in kinesis.records()] == [b"record", b"status", b"status"]
+    assert outlet.wait_seconds() == 0
+    close()
+
+
+def test_statuses_go_out_while_every_record_is_refused(kinesis: KinesisDouble, load: Load) -> None:
+    kinesis.faults.always("PutRecords", FailRecords(frozenset(range(1, 500))))
+    load.add(range(10))
+    for n in range(10):
+        load.outlet.announce(b"%d" % n, "web-7")
+        load.follow_map()
+        load.put(requests=1)
+        assert load.outlet.has_announced
+    assert [record.data for record in kinesis.records()] == [b"%d" % n for n in range(10)]
+    assert load.acknowledged == []
+
+
+def test_a_newer_status_is_said_though_an_older_one_is_under_way(
+    kinesis: KinesisDouble, clock: ManualClock
+) -> None:
+    outlet, close = outlet_on(kinesis, clock, keyed=True)
+    with kinesis.paused():
+        outlet.announce(b"1", "web-7")
+        outlet.put()
+        outlet.announce(b"2", "web-7")
+    while not outlet.has_announced:
+        outlet.wait(5)
+        outlet.put()
+    assert [record.data for record in kinesis.records()] == [b"1", b"2"]
+    close()
+
+
+def test_close_brings_home_what_is_under_way(kinesis: KinesisDouble, clock: ManualClock) -> None:
+    outlet, close = outlet_on(kinesis, clock, keyed=True)
+    outlet.add(1, b"record", "user-0")
+    outlet.flush()
+    with kinesis.paused():
+        outlet.put()
+        assert outlet.in_flight == 1
+    assert outlet.close() == [(1,)]
+    close()
+
+
+def test_four_requests_that_fail_together_back_off_as_one(kinesis: KinesisDouble, clock: ManualClock) -> None:
+    outlet, close = outlet_on(kinesis, clock, keyed=False)
+    for number in range(1, 2_001):
+        outlet.add(number, bytes(1_000), None)
+    kinesis.down()
+    Load(outlet, clock).put(requests=1)
+    assert 0 < outlet.wait_seconds() <= 0.1
+    kinesis.up()
+    close()

@@ -64,3 +64,12 @@ def test_a_thousand_failures_do_not_overflow() -> None:
     for _ in range(1_000):
         back_off.failed(0.0)
     assert back_off.until == pytest.approx(5.0)
+
+
+def test_failures_of_what_began_together_count_once() -> None:
+    back_off = BackOff(lambda: 1.0, first=0.1)
+    for _ in range(8):
+        back_off.failed(10.0, begun=9.0)
+    assert back_off.until == pytest.approx(10.1)
+    back_off.failed(10.5, begun=10.2)
+    assert back_off.until == pytest.approx(10.7)

@@ -54,9 +54,14 @@ def sealed(spool: Spool, count: int) -> list[bytes]:
 
 
 def run(sender: Sender, clock: ManualClock, seconds: float) -> None:
+    """Time passes only while nothing is under way."""
     until = clock.monotonic() + seconds
     while clock.monotonic() < until:
-        clock.advance(sender.step())
+        pause = sender.step()
+        if sender._outlet.in_flight:
+            sender.wait(5.0)
+        else:
+            clock.advance(pause)
 
 
 def statuses(received: Received, source: str) -> list[tuple[int, int, bool]]:
@@ -109,3 +114,16 @@ def test_a_closed_life_is_reported_until_kinesis_has_it_and_then_the_next_one_is
     assert [closed for _, _, closed in statuses(received, first.source)].count(True) == 1
     assert received.numbers(spool.life().source) == [1, 2]
     assert not first.directory.exists()
+
+
+def test_what_is_under_way_when_the_sender_ends_is_acknowledged(
+    sender: Sender, clock: ManualClock, spool: Spool, kinesis: KinesisDouble
+) -> None:
+    fill(spool.life(), *sealed(spool, 5))
+    sender.step()
+    clock.advance(1.0)
+    with kinesis.paused():
+        sender.step()
+        assert spool.life().acknowledged == 0
+    sender.close()
+    assert spool.life().acknowledged == 5
