@@ -1,19 +1,26 @@
 """A walk over a life's entries: every number once, in order, whole or damaged, in bounded memory."""
 
 import os
+from typing import Protocol
 
-from producers.spool.entry import HEADER_BYTES, Damaged, Entry, Stop, length_at, scan
-from producers.spool.life import Life
+from producers.spool.entry import HEADER_BYTES, Damaged, Entry, Run, Stop, length_at, scan
+from producers.spool.life import Extent
 from producers.spool.segment import Segment
 
 _BLOCK_BYTES = 1 << 18
 _KEPT_DAMAGE_BYTES = 1 << 19  # as much as a reject carries
 
 
+class Readable(Protocol):
+    """What a walk needs of a life."""
+
+    extent: Extent
+
+
 class Cursor:
     """Reads what follows a number; for one thread. It may lag behind the writer by any distance."""
 
-    def __init__(self, life: Life, after: int) -> None:
+    def __init__(self, life: Readable, after: int) -> None:
         self._life = life
         self._next = after + 1
         self._segment: Segment | None = None
@@ -22,8 +29,15 @@ class Cursor:
         self._debris = b""
 
     def take(self) -> list[Entry | Damaged]:
-        """The next entries, about a quarter of a megabyte of them; none when all on disk has been taken."""
+        """The next entries one by one; none when all on disk has been taken."""
         taken: list[Entry | Damaged] = []
+        for item in self.take_runs():
+            taken += item.entries() if isinstance(item, Run) else [item]
+        return taken
+
+    def take_runs(self) -> list[Run | Damaged]:
+        """The next entries, about a quarter of a megabyte of them; none when all on disk has been taken."""
+        taken: list[Run | Damaged] = []
         while not taken and self._next <= self._life.extent.last:
             extent = self._life.extent
             segment = self._find(extent.segments)
@@ -66,7 +80,7 @@ class Cursor:
     def _following(self, segments: tuple[Segment, ...]) -> int:
         return min(segment.first for segment in segments if segment.first > self._next - 1)
 
-    def _read(self, segment: Segment, limit: int, taken: list[Entry | Damaged]) -> None:
+    def _read(self, segment: Segment, limit: int, taken: list[Run | Damaged]) -> None:
         size = min(_BLOCK_BYTES, limit - self._offset)
         block = os.pread(self._file, size, self._offset)
         found, end, stop = scan(block, segment.sync)
@@ -83,18 +97,20 @@ class Cursor:
             self._keep(block[end:])
             self._offset += max(end + 1, len(block) - HEADER_BYTES + 1) if rest else len(block)
 
-    def _pass(self, item: Entry | Damaged, taken: list[Entry | Damaged]) -> None:
+    def _pass(self, item: Run | Damaged, taken: list[Run | Damaged]) -> None:
         if item.number == 0:
             self._keep(item.raw if isinstance(item, Damaged) else b"")
         elif item.number >= self._next:
-            self._fill(taken, item.number)
+            if isinstance(item, Run):
+                item = item.after(self._next - 1)
+            self._fill(taken, item.first if isinstance(item, Run) else item.number)
             taken.append(item)
             self._next = item.number + 1
 
     def _keep(self, debris: bytes) -> None:
         self._debris = (self._debris + debris)[:_KEPT_DAMAGE_BYTES]
 
-    def _fill(self, taken: list[Entry | Damaged], until: int) -> None:
+    def _fill(self, taken: list[Run | Damaged], until: int) -> None:
         """Numbers that were given and cannot be read; the debris goes with the first of them."""
         for number in range(self._next, until):
             taken.append(Damaged(number, self._debris))

@@ -11,6 +11,7 @@ what is missing between two good entries is known exactly.
 import struct
 from collections.abc import Iterable
 from enum import Enum
+from itertools import count
 from typing import NamedTuple
 from zlib import crc32
 
@@ -28,6 +29,28 @@ class Entry(NamedTuple):
     number: int
     position: bytes
     record: bytes
+
+
+class Run(NamedTuple):
+    """Entries as they were accepted, numbered one after the other from `first` on."""
+
+    first: int
+    positions: list[bytes]
+    records: list[bytes]
+
+    @property
+    def number(self) -> int:
+        """The last number."""
+        return self.first + len(self.records) - 1
+
+    def entries(self) -> list[Entry]:
+        """The entries one by one."""
+        return list(map(Entry, count(self.first), self.positions, self.records))
+
+    def after(self, number: int) -> "Run":
+        """The entries with higher numbers."""
+        known = max(number + 1 - self.first, 0)
+        return Run(self.first + known, self.positions[known:], self.records[known:]) if known else self
 
 
 class Damaged(NamedTuple):
@@ -48,7 +71,7 @@ class Stop(Enum):
 class Scan(NamedTuple):
     """What a stretch of bytes holds; `end` is the offset of the first byte not consumed."""
 
-    found: list[Entry | Damaged]
+    found: list[Run | Damaged]
     end: int
     stop: Stop
 
@@ -56,41 +79,58 @@ class Scan(NamedTuple):
 def encode(sync: bytes, first: int, positions: Iterable[bytes], records: Iterable[bytes]) -> list[bytes]:
     """Pieces to join: one entry per record, numbered from `first` on."""
     pieces: list[bytes] = []
-    number = first
-    for position, record in zip(positions, records, strict=True):
-        fields = _FIELDS.pack(number, len(position), len(record), crc32(record, crc32(position)))
-        pieces += (sync, _CHECKSUM.pack(crc32(fields)), fields, position, record)
-        number += 1
+    fields_of, checksum_of = _FIELDS.pack, _CHECKSUM.pack
+    for number, (position, record) in enumerate(zip(positions, records, strict=True), first):
+        fields = fields_of(number, len(position), len(record), crc32(record, crc32(position)))
+        pieces += (sync, checksum_of(crc32(fields)), fields, position, record)
     return pieces
 
 
 def scan(block: bytes, sync: bytes, at: int = 0) -> Scan:
     """Every entry in `block` from offset `at` on, whole or damaged."""
-    found: list[Entry | Damaged] = []
+    found: list[Run | Damaged] = []
     total = len(block)
     while at + HEADER_BYTES <= total:
-        word, checksum, number, position_length, record_length, body = _HEADER.unpack_from(block, at)
-        start = at + HEADER_BYTES
-        if word != sync or crc32(block[at + 8 : start]) != checksum:
+        run, at = _run(block, sync, at)
+        if run.records:
+            found.append(run)
+        elif not _has_header(block, sync, at):
             following = _next_header(block, sync, at + 1)
             if following < 0:
                 return Scan(found, at, Stop.LOST)
             found.append(Damaged(0, block[at:following]))
             at = following
-            continue
-        middle = start + position_length
-        stop = middle + record_length
-        if stop > total:
-            return Scan(found, at, Stop.SHORT)
-        position, record = block[start:middle], block[middle:stop]
-        if crc32(record, crc32(position)) == body:
-            found.append(Entry(number, position, record))
         else:
-            found.append(Damaged(number, block[start:stop]))
-        at = stop
+            stop = at + length_at(block, at)
+            if stop > total:
+                return Scan(found, at, Stop.SHORT)
+            found.append(Damaged(number_at(block, at), block[at + HEADER_BYTES : stop]))
+            at = stop
     if at == total:
         return Scan(found, at, Stop.COMPLETE)
     return Scan(found, at, Stop.SHORT if _may_be_header(block[at:], sync) else Stop.LOST)
+
+
+def _run(block: bytes, sync: bytes, at: int) -> tuple[Run, int]:
+    """The whole entries from `at` on, as far as each is the next number; and where they end."""
+    positions: list[bytes] = []
+    records: list[bytes] = []
+    header_at, total = _HEADER.unpack_from, len(block)
+    first = expected = number_at(block, at)
+    while at + HEADER_BYTES <= total:
+        word, checksum, number, position_length, record_length, body = header_at(block, at)
+        start = at + HEADER_BYTES
+        if word != sync or number != expected or crc32(block[at + 8 : start]) != checksum:
+            break
+        middle = start + position_length
+        stop = middle + record_length
+        if stop > total or crc32(block[start:stop]) != body:
+            break
+        positions.append(block[start:middle])
+        records.append(block[middle:stop])
+        at = stop
+        expected += 1
+    return Run(first, positions, records), at
 
 
 def length_at(block: bytes, at: int) -> int:
@@ -106,9 +146,14 @@ def number_at(block: bytes, at: int) -> int:
     return int(_HEADER.unpack_from(block, at)[2])
 
 
+def _has_header(block: bytes, sync: bytes, at: int) -> bool:
+    checksum = _CHECKSUM.pack(crc32(block[at + 8 : at + HEADER_BYTES]))
+    return block[at : at + 8] == sync + checksum
+
+
 def _next_header(block: bytes, sync: bytes, at: int) -> int:
     while (at := block.find(sync, at)) >= 0 and at + HEADER_BYTES <= len(block):
-        if _CHECKSUM.pack(crc32(block[at + 8 : at + HEADER_BYTES])) == block[at + 4 : at + 8]:
+        if _has_header(block, sync, at):
             return at
         at += 1
     return -1

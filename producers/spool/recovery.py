@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from producers.spool import identity as identities
 from producers.spool import segment as segments
-from producers.spool.entry import HEADER_BYTES, Damaged, Entry, Stop, number_at, scan
+from producers.spool.entry import HEADER_BYTES, Damaged, Run, Stop, number_at, scan
 from producers.spool.identity import Identity
 from producers.spool.mark import Progress
 from producers.spool.segment import Header, Segment
@@ -75,7 +75,8 @@ def _read_tail(segment: Segment, header: Header) -> _Tail:
     last, positions = segment.first - 1, dict(header.positions)
     for item in found:
         last = max(last, item.number)
-    remember(positions, (item.position for item in found if isinstance(item, Entry)))
+        if isinstance(item, Run):
+            remember(positions, item.positions)
     damage = None
     if stop is Stop.LOST:
         damage = f"{segment.path.name} is damaged from byte {end} to its end"
