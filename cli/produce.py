@@ -17,7 +17,7 @@ def _start(place: Place, configure: Configure, check: bool) -> int:  # noqa: FBT
     # On the local stack, `headrace down` stops it.
     known = processes.registered(place.state, f"{PRODUCER}-{os.getpid()}") if local else nullcontext()
     with known:
-        return run_here(lambda: configure(environ), place.clock, check=check)
+        return run_here(configure, environ, place.clock, check=check)
 
 
 command = SourcesGroup(_start)

@@ -27,7 +27,7 @@ def main() -> int:
 
 def _start(_: object, configure: Configure, check: bool) -> int:  # noqa: FBT001  the command's own shape
     environ = dict(os.environ)  # noqa: TID251  this is the entry point
-    return run_here(lambda: configure(environ), SystemClock(), check=check)
+    return run_here(configure, environ, SystemClock(), check=check)
 
 
 if __name__ == "__main__":

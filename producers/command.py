@@ -1,5 +1,6 @@
 """The command line of a producer: one subcommand per kind of source, with options made from its settings."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -10,6 +11,8 @@ import msgspec
 from headrace.errors import SettingsError
 from headrace.ops import logs
 from headrace.ops.clock import Clock
+from headrace.ops.notify import Notifier
+from headrace.ops.reload import Reload
 from headrace.ops.settings import Described, describe
 from headrace.ops.shutdown import Shutdown
 from producers import catalog, daemon
@@ -99,19 +102,26 @@ class SourcesGroup(click.Group):
         return self._start(context.obj, configure, check)
 
 
-def run_here(configure: Callable[[], Configuration], clock: Clock, *, check: bool) -> int:
+def run_here(configure: Configure, environ: Mapping[str, str], clock: Clock, *, check: bool) -> int:
     """Produce in this process, or only check; the exit code.
 
     It takes the process's signals. Raises what `daemon.run` does.
     """
-    configuration = configure()
+    configuration = configure(environ)
     if check:
         require(configuration)
         click.echo("\n".join(plan(configuration)))
         return 0
     settings = configuration.producer
     logs.configure(process="producer", level=settings.log_level, form=settings.log_format)
-    return daemon.run(configuration, clock, Shutdown.install())
+    reload = Reload.install()
+    return daemon.run(
+        configuration,
+        clock,
+        Shutdown.install(),
+        reread=lambda: configure(environ) if reload.taken() else None,
+        notifier=Notifier.of(environ, os.getpid()),
+    )
 
 
 def _check_option() -> click.Option:

@@ -1,6 +1,9 @@
 """One producer process from its start to its end: its inputs side by side, watched over."""
 
+import math
 import random
+import socket
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -8,8 +11,10 @@ from functools import partial
 from headrace.errors import HeadraceError, SettingsError
 from headrace.kinesis.client import KinesisClient, connect
 from headrace.ops.clock import Clock
+from headrace.ops.emf import EmfReporter
 from headrace.ops.health import Health, HealthServer
 from headrace.ops.logs import get_logger
+from headrace.ops.notify import Notifier
 from headrace.ops.shutdown import Shutdown
 from producers.assembly import Assembly, assemble
 from producers.configuration import Configuration, Input
@@ -27,6 +32,7 @@ def run(
     tell: Callable[[Progress], None] = lambda _: None,
     client: KinesisClient | None = None,
     reread: Callable[[], Configuration | None] = lambda: None,
+    notifier: Notifier | None = None,
 ) -> int:
     """Produce until every source ends or a stop is requested; `tell` hears of it several times a second.
 
@@ -35,6 +41,7 @@ def run(
     Raises SettingsError, SpoolInUse, SpoolUnusable, SourceUnreadable (once all that was read is sent) or
     KinesisRefused.
     """
+    notifier = notifier or Notifier(None)
     with ExitStack() as resources:
         if client is None:
             client = connect(clock)
@@ -44,19 +51,37 @@ def run(
         server = resources.enter_context(
             HealthServer(
                 daemon.health,
+                daemon.readiness,
                 host=configuration.producer.health_host,
                 port=configuration.producer.health_port,
             )
         )
+        reporter = _emf(configuration, clock)
         daemon.begin()
+        notifier.ready()
         get_logger().info("producer started", health_port=server.port, inputs=len(configuration.inputs))
         while daemon.look():
             tell(daemon.progress())
+            reporter.step()
+            if not daemon.hangs:
+                notifier.alive(clock.monotonic())
             if shutdown.wait(_LOOK_SECONDS):
+                notifier.stopping()
                 daemon.stop()
                 clock.sleep(_LOOK_SECONDS)
         tell(daemon.progress())
         return daemon.outcome()
+
+
+def _emf(configuration: Configuration, clock: Clock) -> EmfReporter:
+    settings = configuration.producer
+    return EmfReporter(
+        clock,
+        sys.stdout,
+        seconds=settings.emf_seconds or math.inf,
+        namespace=settings.emf_namespace,
+        dimensions={"Producer": settings.name or socket.gethostname()},
+    )
 
 
 class Daemon:
@@ -116,6 +141,12 @@ class Daemon:
                 "all is sent", read=progress.read, rejected=progress.rejected, source=progress.source
             )
         return 0
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a thread does nothing any more."""
+        hanging = [supervised.hangs for supervised in self._inputs.values()]  # each notes where it stands
+        return any(hanging)
 
     def progress(self) -> Progress:
         """How far all inputs have come."""

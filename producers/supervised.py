@@ -69,7 +69,12 @@ class Supervised:
 
     @property
     def is_alive(self) -> bool:
-        """Whether its threads work, or have come to their end."""
+        """Whether its threads work, or have come to a good end."""
+        return self.failure is None and not self.hangs
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a thread of it has done nothing for minutes."""
         now = self._clock.monotonic()
         counters = [count for pipeline in self._pipelines if not pipeline.is_done for count in pipeline.works]
         if len(counters) != len(self._moved):
@@ -78,7 +83,7 @@ class Supervised:
             (count, since if count == before else now)
             for count, (before, since) in zip(counters, self._moved, strict=True)
         ]
-        return self.failure is None and all(now - since < _HUNG_SECONDS for _, since in self._moved)
+        return any(now - since >= _HUNG_SECONDS for _, since in self._moved)
 
     @property
     def can_take(self) -> bool:

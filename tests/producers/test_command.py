@@ -95,7 +95,7 @@ def test_check_says_what_would_be_done_and_does_nothing(
 ) -> None:
     configuration, check = started("file", "a.log", "--spool", str(tmp_path / "s"), "--check", environ={})
     assert check
-    assert run_here(lambda: configuration, ManualClock(), check=True) == 0
+    assert run_here(lambda _: configuration, {}, ManualClock(), check=True) == 0
     said = capsys.readouterr().out
     for what in ("a.log", "web_access.v1", "stream events", str(tmp_path / "s"), "/readyz"):
         assert what in said
@@ -108,4 +108,4 @@ def test_check_finds_what_would_keep_it_from_beginning(tmp_path: Path) -> None:
     path.write_text(f'spool = "{tmp_path}/plain"\n[inputs.a]\nsource = "stdin"\n')
     configuration, _ = started("--config", str(path), "--check", environ={})
     with pytest.raises(SettingsError, match=r"a: the spool's folder .* cannot be written"):
-        run_here(lambda: configuration, ManualClock(), check=True)
+        run_here(lambda _: configuration, {}, ManualClock(), check=True)
