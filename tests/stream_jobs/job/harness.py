@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -145,6 +144,3 @@ def _tables() -> Iterable[str]:
         if (parts := output.parts_table()) is not None:
             yield parts.name
     yield from ("ledger_ranges", "ledger_types", "rejects")
-
-
-ACCESS_LOG = Path("/work/shared/data/access.log")
