@@ -8,6 +8,9 @@ from prometheus_client import Counter, Gauge, Histogram
 __all__ = [
     "BATCHES",
     "BATCH_SECONDS",
+    "HTTP_DURABLE_SECONDS",
+    "HTTP_RECORDS",
+    "HTTP_REQUESTS",
     "JOB_RECORDS",
     "KINESIS_RECORDS_PUT",
     "PUT_ERRORS",
@@ -80,3 +83,15 @@ REQUEST_SECONDS = Histogram("headrace_request_seconds", "Seconds that a PutRecor
 SPOOL_BYTES = Gauge("headrace_spool_bytes", "Bytes that the spool takes on disk")
 
 SPOOL_FULL = Gauge("headrace_spool_full", "1 while the source is paused because the spool has no room")
+
+HTTP_REQUESTS = Counter(
+    "headrace_http_requests", "Requests that were pushed, by the answer's status", ["status"]
+)
+
+HTTP_RECORDS = Counter("headrace_http_records", "Records that were pushed and answered with 202")
+
+HTTP_DURABLE_SECONDS = Histogram(
+    "headrace_http_durable_seconds",
+    "Seconds from a good request to its records on disk",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
+)
