@@ -77,7 +77,7 @@ class Fetch:
         if response is not None:
             with suppress(ValueError, RuntimeError, OSError):  # it has ended by itself
                 response.raw.shutdown()
-        self._thread.join(_JOIN_SECONDS)
+            self._thread.join(_JOIN_SECONDS)
 
     def _run(self) -> None:
         try:

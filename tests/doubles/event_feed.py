@@ -68,7 +68,7 @@ class EventFeed(WebServer):
     @property
     def asked_from(self) -> list[str | None]:
         """The Last-Event-ID of every request."""
-        return [request.headers["Last-Event-ID"] for request in self.received]
+        return [_last_id(request) for request in self.received]
 
     def answer(self, request: Request) -> None:
         turn = self._script.popleft() if self._script else self.usual
@@ -92,7 +92,7 @@ class EventFeed(WebServer):
 
     def _encoded(self, turn: Turn, request: Request) -> Iterator[bytes]:
         deflater = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
-        for content in self._content(turn, request.headers["Last-Event-ID"]):
+        for content in self._content(turn, _last_id(request)):
             if turn.gzip:
                 yield deflater.compress(content) + deflater.flush(zlib.Z_SYNC_FLUSH)
             else:
@@ -120,3 +120,8 @@ class EventFeed(WebServer):
     def _behind(self, last_id: str | None) -> int:
         ids = [event.id for event in self.events]
         return 0 if last_id is None else ids.index(last_id) + 1
+
+
+def _last_id(request: Request) -> str | None:
+    found: str | None = request.headers["Last-Event-ID"]
+    return None if found is None else found.encode("latin-1").decode()
