@@ -9,6 +9,7 @@ from headrace.kinesis.aggregation import UserRecord, aggregate
 from headrace.schemas import codec
 from headrace.schemas.codec import Stage, encode
 from headrace.schemas.records.web_access import WebAccess
+from headrace.schemas.records.wiki_edit import WikiEdit
 from headrace.schemas.registry import OUTPUTS
 from headrace.schemas.sketches import register_of
 from headrace.warehouse.batch import Exclusions
@@ -146,6 +147,17 @@ def test_sums_are_exact_beyond_64_bits() -> None:
     partial = fold_partition(batches_of(records), 0, NOTHING)
     (row,) = partial.windows["web_traffic_1m"].to_pylist()
     assert row["bytes"] == 2000 * largest > 2**63
+
+
+def test_sums_of_negative_values_are_exact_beyond_64_bits() -> None:
+    largest = 2**53 - 1
+    shrunk = WikiEdit(
+        event_id="7", wiki="enwiki", kind="edit", length_old=largest, length_new=0, length_delta=-largest
+    )
+    records = at_noon(*(encode("wiki-1/A", number, NOON, shrunk) for number in range(1, 2001)))
+    partial = fold_partition(batches_of(records), 0, NOTHING)
+    (row,) = partial.windows["wiki_edits_1m"].to_pylist()
+    assert row["net_bytes"] == -2000 * largest < -(2**63)
 
 
 def test_a_record_on_which_our_code_fails_becomes_a_reject_and_the_others_count(
