@@ -17,6 +17,7 @@ COMMANDS = {
     "down": Lazy("cli.down", "Stop the local stack."),
     "status": Lazy("cli.status", "Show what of the local stack runs."),
     "produce": Lazy("cli.produce", "Send records: files or standard input."),
+    "spool": Lazy("cli.spool", "Look into a producer's spool: inspect, verify, export."),
     "stream": Lazy("cli.stream", "Run the stream job in the foreground."),
     "windows": Lazy("cli.windows", "Show the newest windows of each output."),
     "query": Lazy("cli.query", "Ask the warehouse in SQL."),

@@ -59,6 +59,17 @@ class Mark:
         os.close(self._file)
 
 
+def read(path: Path) -> Progress | None:
+    """What a mark says, for one who must not touch it; None when it is missing or damaged."""
+    try:
+        with path.open("rb") as file:
+            slots = [_read(file.read(_SLOT_BYTES)) for _ in (0, 1)]
+    except FileNotFoundError:
+        return None
+    turn, progress = max(slots, key=lambda slot: slot[0])
+    return progress if turn else None
+
+
 def _read(slot: bytes) -> tuple[int, Progress]:
     """(turn, progress); turn 0 where the slot is empty or damaged."""
     if len(slot) < _CHECKSUM.size + _SLOT.size:

@@ -54,7 +54,7 @@ class Spool:
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._lock = _take_lock(directory)
-            self.lives = [self._open(path) for path in sorted(directory.iterdir()) if _is_life(path)]
+            self.lives = [self._open(path) for path in sorted(directory.iterdir()) if is_life(path)]
         except OSError as error:
             raise spool_error(error, directory) from error
         self.budget.keep_reserve()
@@ -133,7 +133,8 @@ class Spool:
             raise spool_error(error, self.directory) from error
 
 
-def _is_life(path: Path) -> bool:
+def is_life(path: Path) -> bool:
+    """Whether a folder in a spool is a life's, by its name."""
     return len(path.name) == _ULID_LENGTH and path.is_dir()
 
 
