@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from headrace.schemas.codec import Rejection, decode
+from headrace.schemas.codec import FieldError, RejectCode, Rejection, decode
 from headrace.schemas.event import MAX_SEQUENCE, MAX_SOURCE_BYTES
 from producers.http.answer import Answer, problem
-from producers.intake import LARGEST_RECORD_BYTES
 from producers.line_format import Seal, unparsable
 
 _PROBE = "http"  # the records are judged as if of this source, and get their own when they are taken
 _NAME_BYTES = 2 * MAX_SOURCE_BYTES
+_LARGEST_BYTES = (1 << 20) - 1024  # of a record, that any stream takes with its partition key
 _TOLD_ERRORS = 100
 _NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -79,8 +79,9 @@ def _judge_one(line: bytes, record_type: str | None, seal: Seal) -> _Fate | Reje
         if isinstance(verdict, Rejection):
             return verdict
         sealed = line
-    elif len(sealed) + _NAME_BYTES > LARGEST_RECORD_BYTES:
-        return unparsable(line, "too large once it bears its source and number", record_type)
+    if len(sealed) + (0 if passing else _NAME_BYTES) > _LARGEST_BYTES:
+        message = f"the record would have more than {_LARGEST_BYTES} bytes"
+        return Rejection(code=RejectCode.TOO_LARGE, errors=(FieldError("$", message),), raw=line)
     return _Fate(line, passing, len(sealed))
 
 

@@ -1,0 +1,316 @@
+import gzip
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from headrace.errors import SettingsError
+from headrace.ops.clock import SystemClock
+from tests.producers.sources.pushed import NDJSON, Push, ask, connect, line, own, read_all
+
+BATCH, EVENT = "application/cloudevents-batch+json", "application/cloudevents+json"
+
+
+@pytest.fixture
+def push(tmp_path: Path) -> Iterator[Push]:
+    with Push(tmp_path, SystemClock()) as made:
+        yield made
+
+
+def test_202_says_how_many_records_are_on_disk(push: Push) -> None:
+    answer = push.post(line("/1"), line("/2"), b"", b"  ", line("/3"))
+    assert (answer.status, answer.json) == (202, {"accepted": 3})
+    assert push.paths() == ["/1", "/2", "/3"]
+    assert [event.sequence for event in push.events()] == [f"{n:016d}" for n in (1, 2, 3)]
+
+
+def test_no_records_are_nothing_to_take(push: Push) -> None:
+    assert push.post(b"").json == {"accepted": 0}
+    assert push.post(b"[]", Content_Type=BATCH).json == {"accepted": 0}
+    assert push.events() == []
+
+
+def test_a_batch_of_cloudevents_may_be_printed_prettily(push: Push) -> None:
+    events = [json.loads(line("/a", type="web_access.v1", id="x", specversion="1.0")), json.loads(line("/b"))]
+    body = json.dumps(events, indent=2).encode()
+    assert push.post(body, Content_Type=f"{BATCH}; charset=UTF-8").status == 202
+    assert push.paths() == ["/a", "/b"]
+
+
+def test_one_cloudevent(push: Push) -> None:
+    assert push.post(json.dumps(json.loads(line("/a")), indent=1).encode(), Content_Type=EVENT).status == 202
+    assert push.paths() == ["/a"]
+
+
+def test_one_cloudevent_whose_attributes_are_headers(push: Push) -> None:
+    data = json.dumps({"client_address": None, "method": "GET", "path": "/a", "status": 200}).encode()
+    attributes = {
+        "ce_specversion": "1.0",
+        "ce_type": "web_access.v1",
+        "ce_time": "2026-11-21T12:00:00Z",
+        "ce_source": "shop",
+        "ce_id": "%22x%22",
+    }
+    assert push.post(data, Content_Type="application/json", **attributes).status == 202
+    assert push.paths() == ["/a"]
+    assert push.post(data, Content_Type="application/json").status == 415
+
+
+def test_gzip_and_chunks(push: Push) -> None:
+    packed = gzip.compress(line("/1") + b"\n") + gzip.compress(line("/2"))
+    assert push.post(packed, Content_Encoding="gzip").status == 202
+    chunks = iter([line("/3")[:10], line("/3")[10:]])
+    assert ask(push.port, body=chunks, Transfer_Encoding="chunked").status == 202
+    assert push.paths() == ["/1", "/2", "/3"]
+
+
+def test_the_request_may_name_the_type(tmp_path: Path) -> None:
+    with Push(tmp_path, SystemClock(), record_type=None) as push:
+        assert push.post(line("/1"), path="/records?type=web_access.v1").status == 202
+        assert push.post(line("/2", type="web_access.v1")).status == 202
+        assert push.post(line("/3")).status == 422
+        wrong = push.post(line("/4", type="web_access.v1"), path="/records?type=wiki_edit.v1")
+        assert wrong.json["errors"][0]["path"] == "$.type"
+        assert push.post(line("/5"), path="/records?type=reject.v1").status == 400
+        assert push.post(line("/5"), path="/records?kind=x").status == 400
+        assert push.paths() == ["/1", "/2"]
+
+
+def test_a_bad_record_is_422_with_its_reason_and_nothing_is_taken(push: Push) -> None:
+    bad = line("/2").replace(b"200", b'"x"').replace(b'"GET"', b"7")
+    answer = push.post(line("/1"), bad, b"{", line("/4"))
+    assert answer.status == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json["title"] == "Unprocessable Entity"
+    assert answer.json["rejected"] == 2
+    assert [(e["index"], e["path"]) for e in answer.json["errors"]][:2] == [
+        (1, "$.data.method"),
+        (1, "$.data.status"),
+    ]
+    assert {e["index"] for e in answer.json["errors"]} == {1, 2}
+    assert all(e["code"] and e["message"] for e in answer.json["errors"])
+    assert "nothing of the request was taken" in answer.json["detail"]
+    assert push.post(line("/5")).status == 202
+    assert push.paths() == ["/5"]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"{", {"Content_Type": BATCH}),
+        (b"{}", {"Content_Type": BATCH}),
+        (b"[" * 3000, {"Content_Type": BATCH}),
+        (b"no gzip", {"Content_Encoding": "gzip"}),
+        (gzip.compress(line())[:-4], {"Content_Encoding": "gzip"}),
+        (line(), {"Idempotency_Key": '""'}),
+        (line(), {"Idempotency_Key": "k" * 256}),
+    ],
+)
+def test_a_malformed_request_is_400(push: Push, body: bytes, headers: dict[str, str]) -> None:
+    answer = push.post(body, **headers)
+    assert answer.status == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert push.events() == []
+
+
+def test_what_is_no_http_is_400(push: Push) -> None:
+    with connect(push.port) as connection:
+        connection.sendall(b"EHLO mail\r\n\r\n")
+        assert read_all(connection).startswith(b"HTTP/1.1 400 ")
+
+
+def test_long_headers_are_431(push: Push) -> None:
+    with connect(push.port) as connection:
+        connection.sendall(b"POST /records HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 40_000)
+        assert read_all(connection).startswith(b"HTTP/1.1 431 ")
+
+
+def test_there_is_only_post_records(push: Push) -> None:
+    assert ask(push.port, "GET", "/").status == 404
+    assert ask(push.port, "POST", "/record", body=line()).status == 404
+    wrong = ask(push.port, "GET", "/records")
+    assert (wrong.status, wrong.headers["allow"]) == (405, "POST")
+    head = ask(push.port, "HEAD", "/records")
+    assert (head.status, head.body) == (405, b"")
+
+
+def test_a_body_without_a_length_is_411(push: Push) -> None:
+    with connect(push.port) as connection:
+        connection.sendall(b"POST /records HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert read_all(connection).startswith(b"HTTP/1.1 411 ")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content_Type": "text/plain"},
+        {"Content_Type": f"{NDJSON}; charset=latin1"},
+        {"Content_Encoding": "br"},
+    ],
+)
+def test_another_kind_of_body_is_415(push: Push, headers: dict[str, str]) -> None:
+    assert push.post(line(), **headers).status == 415
+
+
+def test_413_for_a_body_its_records_and_each_record(tmp_path: Path) -> None:
+    push = Push(tmp_path, SystemClock())
+    push.settings = type(push.settings)(port=0, body_bytes=10_000, body_records=20, record_bytes=1_000)
+    long = line("/" + "x" * 1_000)
+    with push:
+        for body, headers in [
+            (b"x" * 10_001, {}),
+            (gzip.compress(b"\n" * 1_000_000), {"Content_Encoding": "gzip"}),
+            (iter([b"x" * 6_000] * 2), {"Transfer_Encoding": "chunked"}),
+            (b"\n".join([line()] * 21), {}),
+            (line() + b"\n" + long, {}),
+        ]:
+            answer = ask(push.port, body=body, **headers)
+            assert (answer.status, answer.json["status"]) == (413, 413)
+        assert push.post(*[line()] * 20).status == 202
+        assert len(push.events()) == 20
+
+
+def test_a_connection_serves_many_requests_also_after_a_refusal(push: Push) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", push.port, timeout=20)
+    statuses = []
+    for path in ["/records", "/nowhere", "/records"]:
+        connection.request("POST", path, line(path), {"Content-Type": NDJSON})
+        answer = connection.getresponse()
+        answer.read()
+        statuses.append(answer.status)
+    kept = connection.sock
+    connection.close()
+    assert (statuses, kept is not None) == ([202, 404, 202], True)
+
+
+def test_a_client_that_expects_100_hears_it_only_when_its_body_is_wanted(push: Push) -> None:
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n%s\r\n"
+    body = line()
+    with connect(push.port) as connection:
+        connection.sendall(head % (b"/records", NDJSON.encode(), len(body), b"Connection: close\r\n"))
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert read_all(connection).startswith(b"HTTP/1.1 202 ")
+    with connect(push.port) as connection:
+        connection.sendall(head % (b"/nowhere", NDJSON.encode(), len(body), b""))
+        assert read_all(connection).startswith(b"HTTP/1.1 404 ")
+
+
+def test_own_source_and_sequence_pass_through(push: Push) -> None:
+    answer = push.post(own(7, "/a", subject="s"), own(8, "/b"))
+    assert (answer.status, answer.json) == (202, {"accepted": 2})
+    assert [(e.source, e.sequence, e.subject, e.data.path) for e in push.passed()] == [
+        ("till-4", f"{7:016d}", "s", "/a"),
+        ("till-4", f"{8:016d}", None, "/b"),
+    ]
+    assert push.events() == []
+
+
+def test_own_numbers_and_ours_do_not_go_in_one_request(push: Push) -> None:
+    answer = push.post(line(), own(7))
+    assert answer.status == 422
+    assert "record 1 brings its own source and sequence, record 0 does not" in answer.json["detail"]
+    assert push.events() == push.passed() == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        own(7, id=""),
+        own(7, sequence="7"),
+        own(7, sequence=7),
+        own(7, specversion="2"),
+        own(7, source="a\u0000b"),
+        own(7, type="producer_status.v1"),
+        own(7, type="reject.v1"),
+    ],
+)
+def test_what_passes_through_has_the_codecs_verdict(push: Push, event: bytes) -> None:
+    assert push.post(event).status == 422
+    assert push.passed() == []
+
+
+@dataclass
+class Tried:
+    body: bytes
+    kind: str
+    packed: bool
+
+
+_pieces = st.sampled_from(
+    [
+        line("/x"),
+        own(3),
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b"\n",
+        b"\r\n",
+        b"\xff",
+        b"\x00",
+        b'"',
+        b"null",
+        b"1e999",
+        b"\\ud800",
+    ]
+) | st.binary(max_size=8)
+_tried = st.builds(
+    Tried,
+    st.lists(_pieces, max_size=12).map(b"".join)
+    | st.lists(_pieces, max_size=5).map(b"\n".join)
+    | st.lists(_pieces, max_size=5).map(lambda found: b"[" + b",".join(found) + b"]"),
+    st.sampled_from([NDJSON, BATCH, EVENT]),
+    st.booleans(),
+)
+
+
+def test_no_body_is_taken_in_part_or_answered_with_500(push: Push) -> None:
+    counted = [0]
+
+    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(_tried)
+    def check(tried: Tried) -> None:
+        body = gzip.compress(tried.body) if tried.packed else tried.body
+        headers = {"Content_Encoding": "gzip"} if tried.packed else {}
+        answer = push.post(body, Content_Type=tried.kind, **headers)
+        assert answer.status in (202, 400, 422)
+        taken = len(push.events()) + len(push.passed()) - counted[0]
+        assert taken == (answer.json["accepted"] if answer.status == 202 else 0)
+        counted[0] += taken
+
+    check()
+
+
+def test_many_clients_at_a_time_each_record_once(push: Push) -> None:
+    def client(name: int) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", push.port, timeout=20)
+        for number in range(20):
+            connection.request("POST", "/records", line(f"/{name}/{number}"), {"Content-Type": NDJSON})
+            answer = connection.getresponse()
+            answer.read()
+            assert answer.status == 202
+        connection.close()
+
+    threads = [threading.Thread(target=client, args=(name,)) for name in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(push.paths()) == sorted(f"/{name}/{number}" for name in range(10) for number in range(20))
+
+
+def test_a_port_that_is_taken_is_a_wrong_setting(push: Push, tmp_path: Path) -> None:
+    second = Push(tmp_path / "second", SystemClock())
+    second.settings = type(push.settings)(port=push.port)
+    with pytest.raises(SettingsError, match=f"127.0.0.1:{push.port} cannot be listened on"):
+        second.__enter__()
+    second_spool = second._spool(tmp_path / "third")
+    second_spool.close()
