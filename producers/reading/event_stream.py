@@ -14,6 +14,7 @@ from producers.reading.source import MAX_LINE_BYTES, Chunk
 LONGEST_ID = 4096
 """Bytes; a longer id is ignored, as one with a NUL is: no server would take it back in a header."""
 
+_LONG_LINE_BYTES = 1 << 16  # of a longer line only data is of interest, and it is taken as it comes
 _BOM = b"\xef\xbb\xbf"
 _USUAL_TYPE = b"message"
 _LONGEST_RETRY_DIGITS = 9  # milliseconds, eleven days
@@ -55,7 +56,7 @@ class EventStream:
             while self._lines:
                 self._take(self._lines[0])
                 self._lines.popleft()
-            if len(self._unread) > MAX_LINE_BYTES or self._within is not None:
+            if len(self._unread) > _LONG_LINE_BYTES or self._within is not None:
                 self._take_beginning()
         self.blocked = False
 
@@ -93,7 +94,7 @@ class EventStream:
             self._lines.extend(line.rstrip(b"\r\n") for line in lines)
 
     def _take_beginning(self) -> None:
-        """Of a line that is too long to wait for: only data is kept."""
+        """Of a long line whose end is still to come."""
         if self._within is None:
             field, value = _parts(self._unread)
             if field == b"data":

@@ -9,9 +9,9 @@ from headrace.errors import SpoolFull
 from headrace.schemas.codec import RejectCode, reject_id
 from producers.quarantine import Draft, Kept, Quarantine
 from producers.reading.event_stream import LONGEST_ID, EventStream
+from producers.reading.source import MAX_LINE_BYTES as LIMIT
 
 NOWHERE = Quarantine(Path("/nowhere"))
-LIMIT = 1 << 20
 
 Taken = list[tuple[bytes | Kept, bytes]]
 
@@ -151,6 +151,15 @@ def test_only_events_of_the_wanted_types_are_given_but_the_id_moves_with_all() -
 # -- cut anywhere
 
 
+def test_a_line_end_of_two_bytes_may_come_in_two_pieces() -> None:
+    content = b"\xef\xbb\xbfid: 1\r\ndata: a\r\ndata: b\r\n\r\ndata: c\r\n\r\n"
+    for cut in range(len(content)):
+        events = EventStream(b"", NOWHERE)
+        events.feed(content[:cut])
+        events.feed(content[cut:])
+        assert drain(events) == [(b"a\nb", b"1"), (b"c", b"1")]
+
+
 def lines_of_a_feed() -> st.SearchStrategy[bytes]:
     field = st.sampled_from(
         [b"data", b"data:", b"data: ", b"id:", b"id: ", b"event:", b": ", b"retry:", b"", b"x"]
@@ -197,7 +206,7 @@ def plainly(content: bytes, last_id: bytes) -> Taken:
 # -- long events
 
 
-@pytest.mark.parametrize("length", [LIMIT, LIMIT + 1, 3_000_000])
+@pytest.mark.parametrize("length", [LIMIT, LIMIT + 1, 13_000_000])
 @pytest.mark.parametrize("width", [70_000, 5_000_000])
 def test_only_an_event_over_the_limit_goes_to_quarantine_whole(
     tmp_path: Path, length: int, width: int
@@ -231,9 +240,9 @@ def test_only_an_event_over_the_limit_goes_to_quarantine_whole(
 def test_a_long_line_of_anything_but_data_is_skipped_without_being_kept(field: bytes) -> None:
     events = EventStream(b"0", NOWHERE)
     events.feed(b"data: a\n" + field)
-    for _ in range(50):
+    for _ in range(LIMIT // (1 << 16) + 3):
         events.feed(b"z" * (1 << 16))
-        assert len(events._unread) <= LIMIT
+        assert len(events._unread) <= 1 << 17
     events.feed(b"\n\n")
     assert drain(events) == [(b"a", b"0")]
 

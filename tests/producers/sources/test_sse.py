@@ -6,13 +6,12 @@ import pytest
 
 from headrace.errors import SettingsError, SpoolFull
 from producers.quarantine import Draft, Kept
+from producers.reading.source import MAX_LINE_BYTES as LIMIT
 from producers.reading.source import Source
 from producers.sources.sse import Settings, input_name, open_source
 from tests.doubles.clock import ManualClock
 from tests.doubles.event_feed import EventFeed, FeedEvent, Turn
 from tests.producers.sources.conftest import Open
-
-LIMIT = 10 << 20
 
 
 @pytest.fixture
