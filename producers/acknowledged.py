@@ -4,19 +4,20 @@ from collections.abc import Sequence
 
 
 class Acknowledged:
-    """`until` is the end of the run; what lies beyond a gap is remembered until the gap closes."""
+    """`until` is the end of the run; what lies beyond a gap is remembered until it closes, a byte each."""
 
     def __init__(self, until: int) -> None:
         self.until = until
-        self._beyond: set[int] = set()
+        self._beyond = bytearray()  # from until + 1 on: 1 where the number is with Kinesis
 
     def add(self, numbers: Sequence[int]) -> None:
         """These numbers, which ascend, are with Kinesis."""
-        first, last = numbers[0], numbers[-1]
-        if first == self.until + 1 and last - first + 1 == len(numbers):  # the usual case: a run of lines
-            self.until = last
-        else:
-            self._beyond.update(number for number in numbers if number > self.until)
-        while self._beyond and self.until + 1 in self._beyond:
-            self.until += 1
-            self._beyond.remove(self.until)
+        beyond, start = self._beyond, self.until + 1
+        beyond.extend(bytes(max(numbers[-1] + 1 - start - len(beyond), 0)))
+        for number in numbers:
+            if number >= start:
+                beyond[number - start] = 1
+        gap = beyond.find(0)
+        closed = len(beyond) if gap < 0 else gap
+        self.until += closed
+        del beyond[:closed]

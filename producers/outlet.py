@@ -5,7 +5,6 @@ from functools import partial
 from typing import NamedTuple
 
 from headrace.errors import KinesisUnavailable
-from headrace.kinesis.aggregation import UserRecord
 from headrace.kinesis.aggregator import Aggregate, Aggregator, Fate
 from headrace.kinesis.client import KinesisClient
 from headrace.kinesis.messages import MAX_PUT_RECORDS, PutEntry, PutResult, shard_map
@@ -84,15 +83,12 @@ class Outlet:
         """Whether Kinesis has what was announced last."""
         return self._announcement.is_said
 
-    def add(self, number: int, record: bytes, key: str | None) -> None:
-        """Take a record into its aggregate; call it only when `is_ready`."""
-        if key is None:
-            full = self._aggregator.add_unkeyed(record, number)
-        else:
-            full = self._aggregator.add(UserRecord(key, None, record), number)
+    def add(self, first: int, records: Sequence[bytes], keys: Sequence[str | None]) -> None:
+        """Take records, numbered from `first` on, into their aggregates; call it only when `is_ready`."""
+        full = self._aggregator.add(records, keys, range(first, first + len(records)))
         if not self._gathering:
             self._gathering_since = self._clock.monotonic()
-        self._gathering += 1
+        self._gathering += len(records)
         if full:
             self._queue(full)
 

@@ -7,10 +7,10 @@ from headrace.ops.clock import Clock
 from headrace.schemas.codec import FieldError, RejectCode, Rejection, Stage, encode, reject_event
 from headrace.schemas.records.producer_status import ProducerStatus
 from producers.acknowledged import Acknowledged
-from producers.keys import KeyOf
+from producers.keys import KeysOf
 from producers.outlet import Outlet
 from producers.spool.cursor import Cursor
-from producers.spool.entry import Damaged, Entry
+from producers.spool.entry import Damaged, Run
 from producers.spool.life import Life
 from producers.spool.spool import Spool
 
@@ -25,7 +25,7 @@ class Sender:
         self,
         spool: Spool,
         outlet: Outlet,
-        key_of: KeyOf,
+        keys_of: KeysOf,
         clock: Clock,
         *,
         status_seconds: float,
@@ -34,7 +34,7 @@ class Sender:
         """`numbered`: the records bear the spool's numbers; else their own, and no status speaks of them."""
         self._spool = spool
         self._outlet = outlet
-        self._key_of = key_of
+        self._keys_of = keys_of
         self._clock = clock
         self._status_seconds = status_seconds
         self._numbered = numbered
@@ -87,18 +87,18 @@ class Sender:
 
     def _fill(self, passage: "_Passage") -> bool:
         """A block of the spool into aggregates; False when there is none, or no room for it."""
-        outlet, key_of = self._outlet, self._key_of
+        outlet = self._outlet
         if outlet.queued_bytes >= _QUEUED_BYTES:
             return False
-        items = passage.cursor.take()
+        items = passage.cursor.take_runs()
         if not items:
             outlet.flush(after=0.0 if not passage.life.is_open else _LINGER_SECONDS)
             return False
         for item in items:
-            if isinstance(item, Entry):
-                outlet.add(item.number, item.record, key_of(item.record))
+            if isinstance(item, Run):
+                outlet.add(item.first, item.records, self._keys_of(item.records))
             else:
-                outlet.add(item.number, self._damaged(item, passage.life), None)
+                outlet.add(item.number, [self._damaged(item, passage.life)], [None])
         return True
 
     def _book(self, acknowledged: Sequence[tuple[int, ...]]) -> bool:

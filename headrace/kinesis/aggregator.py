@@ -127,15 +127,7 @@ class Aggregator(Generic[Ref]):
         if shard_map is not None:
             self.take_map(shard_map)
 
-    def add(self, record: UserRecord, ref: Ref) -> list[Aggregate[Ref]]:
-        """Take one keyed record."""
-        return self.add_all([record.data], [record.partition_key], [ref])
-
-    def add_unkeyed(self, data: bytes, ref: Ref) -> list[Aggregate[Ref]]:
-        """Take one record that may go to any shard."""
-        return self.add_all([data], [None], [ref])
-
-    def add_all(
+    def add(
         self, records: Sequence[bytes], keys: Iterable[str | None], refs: Iterable[Ref]
     ) -> list[Aggregate[Ref]]:
         """Take records, given in columns; returns the aggregates that they filled, in order.
@@ -188,15 +180,13 @@ class Aggregator(Generic[Ref]):
             return [_run(lost.entry, lost.refs, shard, int(explicit))]
         one = Aggregator[Ref](self.shard_map, target_bytes=self._target_bytes)
         keys = [record.partition_key for record in records]
-        return one.add_all([record.data for record in records], keys, lost.refs) + one.flush()
+        return one.add([record.data for record in records], keys, lost.refs) + one.flush()
 
     def _keyed(self) -> list[_Pending[Ref]]:
         return [] if self._places is None else list(self._places.by_shard.values())
 
     def _add_items(self, items: list[tuple[Ref, bytes, str | None]]) -> list[Aggregate[Ref]]:
-        return self.add_all(
-            [item[1] for item in items], [item[2] for item in items], [item[0] for item in items]
-        )
+        return self.add([item[1] for item in items], [item[2] for item in items], [item[0] for item in items])
 
     def _seal(self, pending: _Pending[Ref]) -> Aggregate[Ref]:
         """Keyed records as one of their shard; a run of unkeyed ones for the next shard in turn."""

@@ -30,12 +30,12 @@ def gather(aggregator: Aggregator[int], records: Iterable[UserRecord]) -> list[A
 
 
 def add(aggregator: Aggregator[int], record: UserRecord, at: int) -> list[Aggregate[int]]:
-    return aggregator.add_all([record.data], [record.partition_key], [at])
+    return aggregator.add([record.data], [record.partition_key], [at])
 
 
 def gather_unkeyed(aggregator: Aggregator[int], count: int) -> list[Aggregate[int]]:
     records = [b"record %d" % at for at in range(count)]
-    return aggregator.add_all(records, [None] * count, range(count)) + aggregator.flush()
+    return aggregator.add(records, [None] * count, range(count)) + aggregator.flush()
 
 
 def send(client: KinesisClient, aggregator: Aggregator[int], aggregates: list[Aggregate[int]]) -> int:
@@ -158,7 +158,7 @@ def test_nothing_is_lost_doubled_or_reordered_within_a_key(shapes: list[tuple[st
 def test_unkeyed_records_leave_in_runs_of_consecutive_refs(lengths: list[int]) -> None:
     aggregator = small()
     records = [b"x" * length for length in lengths]
-    aggregates = aggregator.add_all(records, [None] * len(records), range(len(records))) + aggregator.flush()
+    aggregates = aggregator.add(records, [None] * len(records), range(len(records))) + aggregator.flush()
     assert [ref for one in aggregates for ref in one.refs] == list(range(len(lengths)))
     assert [len(r.data) for one in aggregates for r in one.records()] == lengths
 
@@ -179,7 +179,7 @@ def test_a_record_alone_goes_as_it_is() -> None:
 def test_explicit_hash_keys_are_on_all_records_of_an_aggregate_or_on_none() -> None:
     aggregator = small()
     keys = ["user" if n % 2 else None for n in range(20)]
-    for one in aggregator.add_all([b"%d" % n for n in range(20)], keys, range(20)) + aggregator.flush():
+    for one in aggregator.add([b"%d" % n for n in range(20)], keys, range(20)) + aggregator.flush():
         assert len(one.refs) == 10
         assert len({record.explicit_hash_key is None for record in one.records()}) == 1
 
@@ -231,5 +231,5 @@ def test_without_a_map_keyed_records_go_one_by_one_and_unkeyed_ones_together() -
 def test_of_records_with_one_that_kinesis_cannot_hold_none_is_taken(key: str | None) -> None:
     aggregator = small()
     with pytest.raises(ValueError, match="does not fit"):
-        aggregator.add_all([b"x", b"x" * (1 << 20)], [key, key], [0, 1])
+        aggregator.add([b"x", b"x" * (10 << 20)], [key, key], [0, 1])
     assert aggregator.flush() == []

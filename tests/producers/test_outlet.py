@@ -37,7 +37,7 @@ class Load:
         for n in rounds:
             for key in KEYS:
                 self._number += 1
-                self.outlet.add(self._number, f"{key}:{n:06d}".encode() * 20, key)
+                self.outlet.add(self._number, [f"{key}:{n:06d}".encode() * 20], [key])
 
     def put_once(self) -> None:
         """Begin what can be begun."""
@@ -190,13 +190,12 @@ def test_while_a_request_hangs_the_other_shards_go_on(kinesis: KinesisDouble, cl
     outlet, close = outlet_on(kinesis, clock, keyed=True, connections=2)
     load = Load(outlet, clock)
     kinesis.faults.script("PutRecords", Stall())
-    outlet.add(1, b"first", "user-0")
+    outlet.add(1, [b"first"], ["user-0"])
     outlet.flush()
     assert outlet.put() == []
     while not kinesis.calls.count("PutRecords"):
         outlet.wait(0.01)
-    for number, key in enumerate(KEYS, 2):
-        outlet.add(number, b"second", key)
+    outlet.add(2, [b"second"] * len(KEYS), KEYS)
     outlet.flush()
     done: list[int] = []
     while len(kinesis.records()) < 3:  # the fourth shard waits for the answer that does not come
@@ -213,8 +212,7 @@ def test_without_an_order_to_keep_a_shard_has_several_requests_under_way(
     kinesis: KinesisDouble, clock: ManualClock
 ) -> None:
     outlet, close = outlet_on(kinesis, clock, keyed=False, connections=4)
-    for number in range(1, 2_001):
-        outlet.add(number, bytes(1_000), None)
+    outlet.add(1, [bytes(1_000)] * 2_000, [None] * 2_000)
     outlet.flush()
     with kinesis.paused():
         outlet.put()
@@ -230,7 +228,7 @@ def test_a_status_rides_in_front_and_is_said_until_kinesis_has_it(
 ) -> None:
     outlet, close = outlet_on(kinesis, clock, keyed=True)
     kinesis.faults.script("PutRecords", FailRecords(frozenset({0})), Refuse(status=503), Refuse(after=True))
-    outlet.add(1, b"record", "user-0")
+    outlet.add(1, [b"record"], ["user-0"])
     outlet.announce(b"older", "web-7")
     outlet.announce(b"status", "web-7")
     load = Load(outlet, clock)
@@ -274,7 +272,7 @@ def test_a_newer_status_is_said_though_an_older_one_is_under_way(
 
 def test_close_brings_home_what_is_under_way(kinesis: KinesisDouble, clock: ManualClock) -> None:
     outlet, close = outlet_on(kinesis, clock, keyed=True)
-    outlet.add(1, b"record", "user-0")
+    outlet.add(1, [b"record"], ["user-0"])
     outlet.flush()
     with kinesis.paused():
         outlet.put()
@@ -285,8 +283,7 @@ def test_close_brings_home_what_is_under_way(kinesis: KinesisDouble, clock: Manu
 
 def test_four_requests_that_fail_together_back_off_as_one(kinesis: KinesisDouble, clock: ManualClock) -> None:
     outlet, close = outlet_on(kinesis, clock, keyed=False)
-    for number in range(1, 2_001):
-        outlet.add(number, bytes(1_000), None)
+    outlet.add(1, [bytes(1_000)] * 2_000, [None] * 2_000)
     kinesis.down()
     Load(outlet, clock).put(requests=1)
     assert 0 < outlet.wait_seconds() <= 0.1
