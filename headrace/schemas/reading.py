@@ -7,7 +7,7 @@ from typing import Any
 
 from headrace.schemas.event import is_sequence, is_source
 
-MAX_RECORD_BYTES = 1024 * 1024
+MAX_RECORD_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 64
 
 _TOKEN = re.compile(rb'\\.?|"|[\[{]|[\]}]|[^"\\\[\]{}]+', re.DOTALL)

@@ -25,7 +25,7 @@ class RejectCode(StrEnum):
         return member
 
     # the bytes
-    TOO_LARGE = "too_large", "The record is longer than 1 MiB."
+    TOO_LARGE = "too_large", "The record is longer than the stream takes, at most 10 MiB."
     NOT_JSON = "not_json", "The bytes are not one JSON value."
     BAD_TEXT = "bad_text", "A text is not valid UTF-8, or holds half of a surrogate pair."
     NUL_CHARACTER = "nul_character", "A text holds U+0000, which no warehouse stores."

@@ -70,5 +70,5 @@ WIKI_EDIT = RecordType(
     name="wiki_edit.v1",
     data=WikiEdit,
     description="One change of a wiki, as Wikimedia's recentchange feed tells it.",
-    partition_key="title",  # keeps the order of a page's changes; by wiki, half of the world were one key
+    partition_key="title",  # keeps the order of a page's changes; by wiki, the few largest were hot keys
 )
