@@ -83,11 +83,21 @@ def _passing(it: Input, source: Source, assembly: Assembly) -> Pipeline:
 
 def _pipeline(it: Input, way: _Way, assembly: Assembly) -> Pipeline:
     clock, settings, spool = assembly.clock, it.settings, way.spool
-    intake = Intake(spool, way.seal, Quarantine(spool.quarantine), clock, way.record_type)
-    group_bytes = min(_LARGEST_GROUP, settings.spool_bytes // 8)
-    reader = Reader(way.source, intake, spool, clock, group_bytes=group_bytes, rate=settings.rate)
     keyed = is_keyed(way.record_type)
     outlet = Outlet(assembly.client, settings.stream, clock, random.random, keyed=keyed)
+    intake = Intake(
+        spool,
+        way.seal,
+        Quarantine(spool.quarantine),
+        clock,
+        way.record_type,
+        largest=lambda: outlet.largest_record,
+        name=way.name,
+    )
+    group_bytes = min(_LARGEST_GROUP, settings.spool_bytes // 8)
+    reader = Reader(
+        way.source, intake, spool, clock, group_bytes=group_bytes, rate=settings.rate, name=way.name
+    )
     sender = Sender(
         spool,
         outlet,

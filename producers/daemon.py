@@ -70,6 +70,8 @@ def run(
                 daemon.stop()
                 clock.sleep(_LOOK_SECONDS)
         tell(daemon.progress())
+        if configuration.producer.emf_seconds is not None:
+            reporter.report()
         return daemon.outcome()
 
 

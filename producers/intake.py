@@ -1,5 +1,9 @@
 """Numbers lines and decides their fate: a record, or a reject in its place, under the number it has taken."""
 
+from headrace.ops import metrics
+from collections.abc import Callable
+
+from headrace.kinesis.messages import LONGEST_KEY_BYTES, MAX_RECORD_BYTES
 from headrace.ops.clock import Clock
 from headrace.schemas.codec import FieldError, RejectCode, Rejection, Stage, encode, reject_event
 from headrace.schemas.records.reject import MAX_RAW_BYTES, Reject
@@ -8,28 +12,43 @@ from producers.quarantine import Kept, Quarantine
 from producers.reading.source import MAX_LINE_BYTES, Chunk
 from producers.spool.spool import Spool
 
-LARGEST_RECORD_BYTES = (1 << 20) - 1024
-"""A record of Kinesis is 1 MiB at most, its partition key (256 characters) included."""
+_SPOOL_HOLDS = 4  # of the largest record, so that it can never wait for room in vain
 
 
 class Intake:
     """Puts the lines of a source into a spool."""
 
     def __init__(
-        self, spool: Spool, seal: Seal, quarantine: Quarantine, clock: Clock, record_type: str | None
+        self,
+        spool: Spool,
+        seal: Seal,
+        quarantine: Quarantine,
+        clock: Clock,
+        record_type: str | None,
+        *,
+        largest: Callable[[], int] = lambda: MAX_RECORD_BYTES - LONGEST_KEY_BYTES,
+        name: str = "",
     ) -> None:
+        """`largest` is how many bytes a record may have that the stream takes; it may change.
+
+        `name` is the input's, for the metrics.
+        """
         self._spool = spool
         self._seal = seal
         self._quarantine = quarantine
         self._clock = clock
         self._record_type = record_type
+        self._largest = largest
         self.accepted = 0
         self.rejected = 0
+        received = metrics.USER_RECORDS_RECEIVED
+        self._received = [received.labels(input=name, fate=fate) for fate in ("record", "reject")]
 
     def take(self, chunk: Chunk) -> None:
         """Number and append all lines of a chunk. Raises SpoolFull: none was taken, try again."""
         life = self._spool.life()
         seal, source, number = self._seal, life.source, life.next_number
+        largest = min(self._largest(), self._spool.budget.allowed // _SPOOL_HOLDS)
         records: list[bytes] = []
         rejected = 0
         for line in chunk.lines:
@@ -37,14 +56,16 @@ class Intake:
             if not isinstance(fate, bytes):
                 rejected += 1
                 fate = self._reject(fate, source, number)
-            elif len(fate) > LARGEST_RECORD_BYTES and isinstance(line, bytes):
+            elif len(fate) > largest and isinstance(line, bytes):
                 rejected += 1
-                fate = self._reject(self._outgrown(line), source, number)
+                fate = self._reject(self._outgrown(line, len(fate), largest), source, number)
             records.append(fate)
             number += 1
         life.append(chunk.input, chunk.places, records)
         self.accepted += len(records) - rejected
         self.rejected += rejected
+        for counter, grown in zip(self._received, (len(records) - rejected, rejected), strict=True):
+            counter.inc(grown)
 
     def _reject(self, fate: Rejection | Reject, source: str, number: int) -> bytes:
         now = self._clock.now()
@@ -67,11 +88,11 @@ class Intake:
             record_type=self._record_type,
         )
 
-    def _outgrown(self, line: bytes) -> Rejection:
-        """A line that fits, but whose record does not."""
+    def _outgrown(self, line: bytes, size: int, largest: int) -> Rejection:
+        """A line whose record is larger than the stream takes, or a fourth of the spool."""
         return Rejection(
             code=RejectCode.TOO_LARGE,
-            errors=(FieldError("$", f"its record has more than {LARGEST_RECORD_BYTES} bytes"),),
+            errors=(FieldError("$", f"its record has {size} bytes, of which {largest} are allowed"),),
             raw=line,
             record_type=self._record_type,
         )

@@ -27,6 +27,7 @@ class Reader:
         *,
         group_bytes: int,
         rate: float | None = None,
+        name: str = "",
     ) -> None:
         """`group_bytes` are fsynced together; `rate` is in lines per second."""
         self._source = source
@@ -39,6 +40,7 @@ class Reader:
         self._next_at = clock.monotonic()
         self._uncommitted_since: float | None = None
         self._source_ended = False
+        self._full = metrics.SPOOL_FULL.labels(input=name)
         self.problem = ""
         self.ended = False
 
@@ -51,7 +53,7 @@ class Reader:
             return self._step()
         except SpoolFull as error:
             self.problem = str(error)
-            metrics.SPOOL_FULL.set(1)
+            self._full.set(1)
             return _PAUSE_SECONDS
 
     @property
@@ -120,4 +122,4 @@ class Reader:
                 life.forget(self._source.committed())
         if self.problem:
             self.problem = ""
-            metrics.SPOOL_FULL.set(0)
+            self._full.set(0)

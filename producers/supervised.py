@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from headrace.errors import HeadraceError
+from headrace.ops import metrics
 from headrace.ops.clock import Clock
 from headrace.ops.logs import get_logger
 from producers.configuration import Input
@@ -40,6 +41,7 @@ class Supervised:
         self._pipelines: Sequence[Pipeline] = ()
         self._moved: list[tuple[int, float]] = []  # each thread's counter, and since when it stands there
         self._told = ""
+        self._held_up = metrics.INPUT_HELD_UP.labels(input=it.name)
         self._log = get_logger(**({"input": it.name} if it.name else {}))
 
     def begin(self) -> None:
@@ -120,8 +122,11 @@ class Supervised:
             self._log.error("the input cannot begin", problem=str(error))
 
     def _tell(self) -> None:
-        """Log a problem when it comes and when it goes."""
-        problem = self.progress().problem if self.failure is None else self._told
+        """Show a problem, and log it when it comes and when it goes."""
+        problem = self.progress().problem
+        self._held_up.set(1 if problem else 0)
+        if self.failure is not None:  # it has been logged when it happened
+            return
         if problem and problem != self._told:
             self._log.warning("held up", problem=problem)
         elif self._told and not problem:

@@ -11,6 +11,7 @@ __all__ = [
     "HTTP_DURABLE_SECONDS",
     "HTTP_RECORDS",
     "HTTP_REQUESTS",
+    "INPUT_HELD_UP",
     "JOB_RECORDS",
     "KINESIS_RECORDS_PUT",
     "PUT_ERRORS",
@@ -56,10 +57,16 @@ SOURCE_FAILURES = Counter(
     ["reason"],
 )
 
+INPUT_HELD_UP = Gauge(
+    "headrace_input_held_up",
+    "1 while something holds an input of a producer up: its source, its spool, Kinesis, or a failure",
+    ["input"],
+)
+
 USER_RECORDS_RECEIVED = Counter(
     "headrace_user_records_received",
-    "Lines that a producer has numbered, by their fate (record, reject)",
-    ["fate"],
+    "Lines that a producer has numbered, by their input and their fate (record, reject)",
+    ["input", "fate"],
 )
 
 USER_RECORDS_PENDING = Gauge(
@@ -82,7 +89,9 @@ REQUEST_SECONDS = Histogram("headrace_request_seconds", "Seconds that a PutRecor
 
 SPOOL_BYTES = Gauge("headrace_spool_bytes", "Bytes that the spool takes on disk")
 
-SPOOL_FULL = Gauge("headrace_spool_full", "1 while the source is paused because the spool has no room")
+SPOOL_FULL = Gauge(
+    "headrace_spool_full", "1 while an input is paused because its spool has no room", ["input"]
+)
 
 HTTP_REQUESTS = Counter(
     "headrace_http_requests", "Requests that were pushed, by the answer's status", ["status"]
