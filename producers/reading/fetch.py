@@ -12,7 +12,6 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from headrace.errors import SettingsError
 from producers.reading.fetch_failure import AnswerRefused, failure_text
 
 PIECE_BYTES = 1 << 16
@@ -133,19 +132,6 @@ class Fetch:
             with suppress(queue.Full):
                 self._items.put(item, timeout=_OFFER_SECONDS)
                 return
-
-
-def check_url(url: str) -> None:
-    """Raise SettingsError for what is no address of an HTTP server, or holds a password."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or any(character <= " " for character in url):
-        raise SettingsError(f"url {url!r} is no address: it begins with https:// (or http://) and a host")
-    if parts.username is not None:
-        raise SettingsError("url: leave the user and the password out, it is logged")
 
 
 def _plain(response: requests.Response) -> Iterator[bytes]:

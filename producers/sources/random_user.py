@@ -18,9 +18,10 @@ import msgspec
 
 from headrace.ops.settings import Setting
 from producers.reading.allowed import allow_list, cleaned
-from producers.reading.fetch import Answer, Call, End, Fetch, check_url
+from producers.reading.fetch import Answer, Call, End, Fetch
 from producers.reading.retrying import Retrying
 from producers.reading.source import NOTHING_NOW, Chunk, Opening, Source
+from producers.reading.web_address import check_server
 
 FORMAT = "random-user"
 
@@ -97,9 +98,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _Positive,
         Setting("HEADRACE_RANDOM_USER_LONGEST_RETRY_SECONDS", "the longest wait after many failures"),
     ] = 120.0
-    proxy: Annotated[str | None, Setting("HEADRACE_RANDOM_USER_PROXY", "the proxy's address, http://…")] = (
-        None
-    )
+    proxy: Annotated[
+        str | None,
+        Setting("HEADRACE_RANDOM_USER_PROXY", "the proxy's address, http://…; the environment's is not used"),
+    ] = None
     ca_file: Annotated[
         str | None,
         Setting("HEADRACE_RANDOM_USER_CA_FILE", "a file of authorities to trust instead of the usual ones"),
@@ -120,7 +122,7 @@ _NO_PEOPLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 def open_source(settings: Settings, opening: Opening) -> Source:
     """Begin nothing yet: the first `read` polls. Raises SettingsError."""
-    check_url(settings.url)
+    check_server(settings.url, settings.proxy, settings.ca_file)
     return RandomUserSource(settings, opening)
 
 

@@ -17,9 +17,10 @@ import msgspec
 
 from headrace.ops.settings import Setting
 from producers.reading.event_stream import EventStream
-from producers.reading.fetch import Answer, Call, End, Fetch, check_url
+from producers.reading.fetch import Answer, Call, End, Fetch
 from producers.reading.retrying import Retrying
 from producers.reading.source import NOTHING_NOW, Chunk, Opening, Source
+from producers.reading.web_address import check_server
 
 FORMAT = "ndjson"
 
@@ -54,7 +55,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     longest_retry_seconds: Annotated[
         _Positive, Setting("HEADRACE_SSE_LONGEST_RETRY_SECONDS", "the longest wait after many failures")
     ] = 60.0
-    proxy: Annotated[str | None, Setting("HEADRACE_SSE_PROXY", "the proxy's address, http://…")] = None
+    proxy: Annotated[
+        str | None,
+        Setting("HEADRACE_SSE_PROXY", "the proxy's address, http://…; the environment's is not used"),
+    ] = None
     ca_file: Annotated[
         str | None,
         Setting("HEADRACE_SSE_CA_FILE", "a file of authorities to trust instead of the usual ones"),
@@ -63,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 def open_source(settings: Settings, opening: Opening) -> Source:
     """Begin nothing yet: the first `read` connects. Raises SettingsError."""
-    check_url(settings.url)
+    check_server(settings.url, settings.proxy, settings.ca_file)
     return SseSource(settings, opening)
 
 

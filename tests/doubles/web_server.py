@@ -1,6 +1,7 @@
 """A real HTTP server on 127.0.0.1 whose answers a test decides, down to the bytes at which they are cut."""
 
 import socket
+import ssl
 import struct
 import threading
 import traceback
@@ -49,9 +50,22 @@ class _Server(ThreadingHTTPServer):
         self.double = double
         super().__init__(("127.0.0.1", port), Request)
 
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        connection, address = super().get_request()
+        if self.double.tls is not None:  # the handshake is left to the connection's own thread
+            connection = self.double.tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
+        return connection, address
+
+    def handle_error(self, *_: object) -> None:
+        """A client that does not trust us hangs up in the handshake; a fault of ours is in `crashes`."""
+
 
 class WebServer:
     """The double as a context manager; `received` are the requests, in the order they came in."""
+
+    tls: ssl.SSLContext | None = None
 
     def __init__(self) -> None:
         self.received: list[Request] = []
@@ -63,7 +77,7 @@ class WebServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
 
     def answer(self, request: Request) -> None:
         """Send the answer; the connection is closed behind it."""
