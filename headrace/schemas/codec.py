@@ -6,7 +6,7 @@ that cannot prove goes to `examination.examine`, whose verdict alone counts.
 What msgspec alone would let through, and what becomes of it here: U+0000 (rejected), texts with more bytes
 than characters (limits are bytes), fractions below a microsecond (cut, never rounded into the next window),
 times without a zone (rejected) or with an offset (converted to UTC), nesting without limit (64 at most), size
-without limit (10 MiB at most). Of a key that comes twice the last value counts, as in all of Python's readers.
+without limit (10 MiB at most). Of a key that comes twice the last value counts, as in all Python readers.
 """
 
 import re
