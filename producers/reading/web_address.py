@@ -1,9 +1,12 @@
 """The settings that lead to somebody else's server, checked before anything is asked of it."""
 
+import re
 import ssl
 from urllib.parse import urlsplit
 
 from headrace.errors import SettingsError
+
+_AUTHORITY = re.compile(r"(?s)^(?:[^/?#]*://)?([^/?#]*).*$")
 
 
 def check_server(url: str, proxy: str | None, ca_file: str | None) -> None:
@@ -21,7 +24,7 @@ def _check_address(setting: str, url: str) -> None:
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
-    if "@" in url.partition("?")[0]:
+    if "@" in _AUTHORITY.sub(r"\1", url):
         raise SettingsError(f"{setting}: leave the user and the password out, it is shown and logged")
     if not usable or any(character <= " " for character in url):
         raise SettingsError(

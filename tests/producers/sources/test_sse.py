@@ -394,7 +394,14 @@ def test_a_wrong_address_is_known_at_the_start(opening: Open, url: str) -> None:
         open_source(Settings(url=url), opening())
 
 
-def test_a_password_in_the_address_is_refused_and_not_repeated(opening: Open) -> None:
+@pytest.mark.parametrize(
+    "url", ["https://joe:hunter2@example.com/feed", "joe:hunter2@example.com", "ftp://joe:hunter2@x"]
+)
+def test_a_password_in_the_address_is_refused_and_not_repeated(opening: Open, url: str) -> None:
     with pytest.raises(SettingsError, match="leave the user and the password out") as said:
-        open_source(Settings(url="https://joe:hunter2@example.com/feed"), opening())
+        open_source(Settings(url=url), opening())
     assert "hunter2" not in str(said.value)
+
+
+def test_a_path_may_hold_an_at_sign(opening: Open) -> None:
+    open_source(Settings(url="https://example.com/@joe?mail=joe@example.com"), opening()).close()
