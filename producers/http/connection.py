@@ -157,8 +157,8 @@ class Connection:
 
         A connection closed with bytes unread would be reset, and the answer perhaps lost on the way.
         """
-        declared = head.headers.get("content-length", "")
-        self.closing |= not declared or int(declared) > _LINGER_BYTES
+        declared = int(head.headers.get("content-length", "0"))
+        self.closing |= "transfer-encoding" in head.headers or declared > _LINGER_BYTES
         await self._send(answer)
         self._deadline = min(self._deadline, asyncio.get_running_loop().time() + _LINGER_SECONDS)
         discarded = 0

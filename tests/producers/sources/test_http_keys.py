@@ -1,11 +1,14 @@
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from headrace.errors import SpoolUnusable
 from producers.http.idempotency import Requests, fingerprint_of, name_of, places
+from producers.spool import segment as segments
+from producers.spool.entry import length_at
 from tests.doubles.clock import ManualClock
 from tests.producers.sources.pushed import Answered, Push, connect, line, own
 
@@ -76,8 +79,9 @@ def test_a_key_is_forgotten_after_a_day(push: Push, clock: ManualClock) -> None:
 def test_many_keys_leave_the_spools_positions_and_stay_known(tmp_path: Path, clock: ManualClock) -> None:
     push = Push(tmp_path, clock)
     with push:
-        for number in range(600):
-            push.post(line(f"/{number}"), Idempotency_Key=str(number))
+        with ThreadPoolExecutor(16) as clients:
+            keys = map(str, range(600))
+            list(clients.map(lambda key: push.post(line(f"/{key}"), Idempotency_Key=key), keys))
         assert len(push.main.spool.positions) < 512
     with push:
         for number in (0, 511, 512, 599):
@@ -160,7 +164,7 @@ def test_known_requests_are_found_wherever_they_are(tmp_path: Path, clock: Manua
         (3, 3, fingerprint_of(name), int(clock.now().timestamp())) for name in names[:2]
     ]
     requests.close()
-    half = {names[0]: "1/3 f %d" % clock.now().timestamp()}
+    half = {names[0]: f"1/3 f {clock.now().timestamp():.0f}"}
     requests = Requests(tmp_path / "other.db", half, clock, DAY)
     assert requests.committed([]) == []
     found = requests.find(names[0])
@@ -181,9 +185,6 @@ def test_a_damaged_database_says_what_to_do(tmp_path: Path, clock: ManualClock) 
 
 def _cut(directory: Path, *, entries: int) -> None:
     """Leave so many entries, as a machine that died while the spool was written; the mark is older too."""
-    from producers.spool.entry import length_at
-    from producers.spool import segment as segments
-
     (life,) = [path for path in (directory / "spool").iterdir() if len(path.name) == 26]
     ((_, path),) = segments.paths(life)
     header = segments.read_header(path)
