@@ -184,7 +184,8 @@ class Demo:
     def _conclude(self, progress: Progress) -> bool:
         """Print the last windows and the proof; whether every record is accounted for."""
         with connect(self._url()) as connection:
-            last = [table(newest(connection, output, 8)) for output in OUTPUTS.values()]
+            found = [newest(connection, output, 8) for output in OUTPUTS.values()]
+        last = [table(each) for each in found if each.rows]
         report = reconcile(self._url(), self.place.clock, wait=_ARRIVE_SECONDS)
         self.screen.print(Group(*last, Text(lateness(progress, rebased=self.given.rebased)), draw(report)))
         return report.balanced and bool(report.sources) and self.failure is None
