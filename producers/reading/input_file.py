@@ -4,62 +4,44 @@ import gzip
 import io
 import os
 import zlib
-from collections.abc import Iterable
-from hashlib import sha256
 from pathlib import Path
 
 from headrace.errors import SourceUnreadable
+from producers.reading.fingerprint import FINGERPRINT_BYTES
 from producers.reading.splitter import looks_binary
 
 _GZIP = b"\x1f\x8b"
-_FINGERPRINT_BYTES = 1024
-_HEAD_BYTES = 8192
+_SAMPLE_BYTES = 8192
 
 
 class InputFile:
-    """Opened for reading from its start.
-
-    Its name in the spool is `inode.length.digest`: the digest is of the first `length` bytes of its content,
-    as many as there were when it was first read, 1024 at most. So a rotated file keeps its name, and a new
-    file that got the same inode has another one.
-    """
+    """Opened for reading from its start; `head` is what its content begins with."""
 
     def __init__(self, path: Path) -> None:
         """Raises SourceUnreadable for a file that is missing, closed to us, or no text."""
         self.path = path
         try:
             self._raw = path.open("rb", buffering=0)
+        except OSError as error:
+            raise unreadable(path, error) from error
+        try:
             self.inode = os.fstat(self._raw.fileno()).st_ino
             self.is_gzip = _peek(self._raw, len(_GZIP)) == _GZIP
             self._file: gzip.GzipFile | io.FileIO = (
                 gzip.GzipFile(fileobj=self._raw) if self.is_gzip else self._raw
             )
-            self._head = self._some(_HEAD_BYTES)
+            sample = self._some(_SAMPLE_BYTES)
             self._file.seek(0)
         except (OSError, EOFError, zlib.error) as error:
+            self._raw.close()
             raise unreadable(path, error) from error
-        if looks_binary(self._head):
+        if looks_binary(sample):
             self.close()
             raise SourceUnreadable(
                 f"{path} is no text: its first bytes are binary. Give a log, plain or gzip, in UTF-8"
             )
+        self.head = sample[:FINGERPRINT_BYTES]
         self.offset = 0
-
-    def name_among(self, known: Iterable[str]) -> str | None:
-        """The name it has in the spool, or will have; None while it is empty."""
-        self._extend_head()
-        for name in known:
-            inode, length, digest = _parts(name)
-            if (
-                inode == self.inode
-                and 0 < length <= len(self._head)
-                and digest == _digest(self._head[:length])
-            ):
-                return name
-        if not self._head:
-            return None
-        length = min(len(self._head), _FINGERPRINT_BYTES)
-        return f"{self.inode:x}.{length}.{_digest(self._head[:length])}"
 
     def seek(self, offset: int) -> None:
         """Go on reading at an offset of the (decompressed) content."""
@@ -78,15 +60,31 @@ class InputFile:
         self.offset += len(data)
         return data
 
-    def was_truncated(self) -> bool:
-        """Whether what was read is no longer there."""
+    def is_intact(self) -> bool:
+        """Whether the content still begins with the head, which grows with it. Raises SourceUnreadable."""
         if self.is_gzip:
+            return True
+        head = self.at(0, FINGERPRINT_BYTES)
+        if not head.startswith(self.head):
             return False
-        size = self._raw.seek(0, io.SEEK_END)
-        self._raw.seek(0)
-        head = self._raw.read(len(self._head[:_FINGERPRINT_BYTES]))
-        self._raw.seek(self.offset)
-        return size < self.offset or head != self._head[:_FINGERPRINT_BYTES]
+        self.head = head
+        return True
+
+    def at(self, offset: int, size: int) -> bytes:
+        """Bytes of a plain file, wherever reading stands. Raises SourceUnreadable."""
+        try:
+            return os.pread(self._raw.fileno(), size, offset)
+        except OSError as error:
+            raise unreadable(self.path, error, offset) from error
+
+    def status(self) -> os.stat_result:
+        """Of the file that is open, whatever its path is by now. Raises OSError."""
+        return os.fstat(self._raw.fileno())
+
+    def length_of_gzip(self) -> int:
+        """What the last bytes of a gzip file say of its content's length, modulo 2^32 (RFC 1952)."""
+        size = self.status().st_size
+        return int.from_bytes(self.at(max(size - 4, 0), 4), "little")
 
     def close(self) -> None:
         """Close the file."""
@@ -111,13 +109,6 @@ class InputFile:
             size -= len(part)
         return b"".join(parts)
 
-    def _extend_head(self) -> None:
-        """A file that grows: its head may have been short when it was opened."""
-        if not self.is_gzip and len(self._head) < _FINGERPRINT_BYTES:
-            self._raw.seek(0)
-            self._head = self._raw.read(_HEAD_BYTES)
-            self._raw.seek(self.offset)
-
 
 def unreadable(path: Path, error: Exception, offset: int | None = None) -> SourceUnreadable:
     """What stopped the reading, where, and what to do."""
@@ -132,16 +123,3 @@ def _peek(file: io.FileIO, size: int) -> bytes:
     head = file.read(size) or b""
     file.seek(0)
     return head
-
-
-def _digest(head: bytes) -> str:
-    return sha256(head).hexdigest()[:12]
-
-
-def _parts(name: str) -> tuple[int, int, str]:
-    inode, _, rest = name.partition(".")
-    length, _, digest = rest.partition(".")
-    try:
-        return int(inode, 16), int(length), digest
-    except ValueError:
-        return 0, 0, ""

@@ -54,6 +54,16 @@ class LineSplitter:
         """Whether there are lines to take."""
         return bool(self._ready)
 
+    @property
+    def has_rest(self) -> bool:
+        """Whether a line has begun whose end has not come."""
+        return self._draft is not None or bool(self._unread)
+
+    @property
+    def is_drafting(self) -> bool:
+        """Whether an over-long line is on its way into quarantine."""
+        return self._draft is not None or self.blocked
+
     def chunk(self, name: str) -> Chunk:
         """The next lines that are ready; only when some are."""
         return Chunk(name, *self._ready.popleft())

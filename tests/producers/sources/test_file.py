@@ -1,5 +1,4 @@
 import gzip
-import os
 from pathlib import Path
 
 import pytest
@@ -7,8 +6,7 @@ import pytest
 from headrace.errors import SourceUnreadable
 from producers.quarantine import Quarantine
 from producers.reading.source import Source
-from producers.sources.file import FileSource, FollowSource
-from tests.doubles.clock import ManualClock
+from producers.sources.file import FileSource
 
 
 class Positions(dict[str, str]):
@@ -39,16 +37,12 @@ def log(tmp_path: Path) -> Path:
     return path
 
 
-def replay(positions: Positions, *paths: Path) -> list[bytes]:
-    source = FileSource(paths, positions, Quarantine(paths[0].parent / "quarantine"))
+def replay(positions: Positions, *paths: Path | str) -> list[bytes]:
+    source = FileSource([str(path) for path in paths], positions, Quarantine(Path("unused")))
     lines = positions.take(source)
     assert source.read() is None
     source.close()
     return lines
-
-
-def follow(positions: Positions, clock: ManualClock, *paths: Path) -> FollowSource:
-    return FollowSource(paths, positions, Quarantine(paths[0].parent / "quarantine"), clock.monotonic)
 
 
 def append(path: Path, content: bytes) -> None:
@@ -89,85 +83,36 @@ def test_gzip_is_known_by_its_bytes_and_resumed(tmp_path: Path, positions: Posit
     lines = [b"line %d" % n for n in range(100_000)]
     path = tmp_path / name
     path.write_bytes(gzip.compress(b"\n".join(lines)))
-    source = FileSource([path], positions, Quarantine(tmp_path))
+    source = FileSource([str(path)], positions, Quarantine(tmp_path))
     first = positions.take(source, reads=2)
     source.close()
     assert 0 < len(first) < len(lines)
     assert first + replay(positions, path) == lines
 
 
-def test_following_waits_for_the_end_of_a_line(log: Path, positions: Positions, clock: ManualClock) -> None:
-    source = follow(positions, clock, log)
-    append(log, b"thr")
-    assert positions.take(source) == [b"one", b"two"]
-    append(log, b"ee\nfour\n")
-    assert positions.take(source) == [b"three", b"four"]
-    source.close()
-
-
-def test_rotation_by_rename_reads_the_old_file_to_its_end_and_then_the_new(
-    log: Path, positions: Positions, clock: ManualClock
-) -> None:
-    source = follow(positions, clock, log)
-    append(log, b"par")
-    lines = positions.take(source)
-    old = log.rename(log.with_name("a.log.1"))
-    lines += positions.take(source)
-    log.write_bytes(b"new 1\n")
-    lines += positions.take(source)
-    append(old, b"tial\nlate")  # the server has not opened the new file yet
-    lines += positions.take(source)
-    clock.advance(1.1)
-    lines += positions.take(source)
-    append(log, b"new 2\n")
-    lines += positions.take(source)
-    assert lines == [b"one", b"two", b"partial", b"late", b"new 1", b"new 2"]
-    source.close()
-
-
-def test_truncation_starts_the_file_again(log: Path, positions: Positions, clock: ManualClock) -> None:
-    source = follow(positions, clock, log)
-    lines = positions.take(source)
-    os.truncate(log, 0)
-    lines += positions.take(source)
-    append(log, b"uno\n")
-    lines += positions.take(source)
-    append(log, b"dos, and longer than what was there before\n")
-    lines += positions.take(source)
-    assert lines == [b"one", b"two", b"uno", b"dos, and longer than what was there before"]
-    source.close()
-
-
-def test_a_file_that_was_rotated_while_nobody_read_is_read_to_its_end_first(
-    log: Path, positions: Positions, clock: ManualClock
-) -> None:
-    source = follow(positions, clock, log)
-    positions.take(source)
-    source.close()
-    append(log, b"three\n")
-    log.rename(log.with_name("a.log.1"))
-    log.write_bytes(b"new 1\n")
-    (log.parent / "a.log.2").write_bytes(b"never asked for\n")
-    source = follow(positions, clock, log)
-    assert positions.take(source) == [b"three", b"new 1"]
-    source.close()
-
-
-def test_several_files_are_followed_in_turn(
-    tmp_path: Path, log: Path, positions: Positions, clock: ManualClock
-) -> None:
-    other = tmp_path / "b.log"
-    other.write_bytes(b"")
-    source = follow(positions, clock, log, other)
-    assert positions.take(source) == [b"one", b"two"]
-    append(other, b"b1\n")
-    append(log, b"a3\n")
-    assert sorted(positions.take(source)) == [b"a3", b"b1"]
-    source.close()
-
-
 def test_a_file_that_is_missing_or_a_folder_is_named_at_once(tmp_path: Path, log: Path) -> None:
     with pytest.raises(SourceUnreadable, match=r"none\.log"):
-        FileSource([log, tmp_path / "none.log"], {}, Quarantine(tmp_path))
+        FileSource([str(log), str(tmp_path / "none.log")], {}, Quarantine(tmp_path))
     with pytest.raises(SourceUnreadable, match="directory"):
-        FileSource([tmp_path], {}, Quarantine(tmp_path))
+        FileSource([str(tmp_path)], {}, Quarantine(tmp_path))
+    with pytest.raises(SourceUnreadable, match=r"nothing matches .*\*\.gz"):
+        FileSource([str(tmp_path / "*.gz")], {}, Quarantine(tmp_path))
+
+
+def test_a_glob_is_replayed_oldest_first(tmp_path: Path, positions: Positions) -> None:
+    for name, content in (("a.log", b"4\n"), ("a.log.1", b"3\n"), ("a.log.2", b"2\n"), ("b.log", b"5\n")):
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "a.log.10.gz").write_bytes(gzip.compress(b"1\n"))
+    assert replay(positions, str(tmp_path / "*.log*")) == [b"1", b"2", b"3", b"4", b"5"]
+
+
+def test_what_a_glob_matches_and_is_no_log_is_left_out_and_named(
+    tmp_path: Path, log: Path, positions: Positions
+) -> None:
+    (tmp_path / "folder.log").mkdir()
+    (tmp_path / "picture.log").write_bytes(bytes(range(32)) * 64)
+    source = FileSource([str(tmp_path / "*.log")], {}, Quarantine(tmp_path))
+    assert "folder.log" in source.trouble
+    assert "picture.log" in source.trouble
+    assert positions.take(source) == [b"one", b"two"]
+    assert log.exists()

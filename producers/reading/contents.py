@@ -1,0 +1,155 @@
+"""Which file carries which content, so that a copy, a renamed or a compressed file is not read twice."""
+
+from collections.abc import Collection
+
+from producers.reading.fingerprint import FINGERPRINT_BYTES, Known, grows, length_in, name_of
+from producers.reading.followed_file import FollowedFile
+from producers.reading.source import Chunk
+
+_COMPARED_BYTES = 4096
+_KEPT_NAMES = 256  # of contents that are gone: a file may be moved away, compressed and moved back
+_KEPT_SECONDS = 86_400.0
+
+
+class Contents:
+    """What is known of each content, and by which file it is read."""
+
+    def __init__(self, known: Known, passed: Collection[str]) -> None:
+        """`passed` are the names of what is never read."""
+        self.known = known
+        self._passed = passed
+        self._carriers: dict[str, FollowedFile] = {}
+        self._carried: dict[tuple[int, int], str] = {}
+        self._gone: dict[str, float] = {}
+        self._replaced: set[str] = set()
+
+    def carrier(self, name: str) -> FollowedFile | None:
+        """The file that this content is read from."""
+        return self._carriers.get(name)
+
+    def recognise(self, file: FollowedFile) -> bool:
+        """Whether it is by its inode and head a file that was read before; then it goes on there."""
+        name = self.known.same(file.key[1], file.head, None if file.is_static else file.size())
+        if name is None or self._carriers.get(name, file) is not file:
+            return False
+        self._assign(file, name)
+        return True
+
+    def identify(self, file: FollowedFile) -> FollowedFile | None:
+        """Find out what it carries; returns a file that must be looked at first, since it was truncated."""
+        if self.recognise(file):
+            return None
+        for name in self._originals(file):
+            carrier = self._carriers.get(name)
+            if carrier is None:
+                if self._goes_on(file, name):
+                    self._assign(file, name)
+                    return None
+            elif carrier.log == file.log and file.is_secondary:
+                same = _ends_alike(file, carrier)
+                if not carrier.is_still_intact():
+                    return carrier
+                if same:
+                    file.silence(name)
+                    return None
+        name = name_of(file.key[1], file.head)
+        self._carry(file, name, 0)
+        return None
+
+    def release(self, file: FollowedFile) -> str | None:
+        """It carries its content no longer; another file may."""
+        name = self._carried.pop(file.key, None)
+        if name is not None and self._carriers.get(name) is file:
+            del self._carriers[name]
+        return name
+
+    def given(self, file: FollowedFile, chunk: Chunk) -> Chunk:
+        """These lines are given out: under the longest name that their file can have by now."""
+        name = file.name or ""
+        is_new = name not in self.known.places
+        if (is_new and name_of(file.key[1], file.head) != name) or grows(name, file.head):
+            self._carriers.pop(name, None)
+            if not is_new:
+                self.known.forget(name)
+                self._replaced.add(name)
+            name = file.name = name_of(file.key[1], file.head)
+            self._carriers[name], self._carried[file.key] = file, name
+        self._replaced.discard(name)
+        self.known.move(name, file.place)
+        return chunk._replace(input=name)
+
+    def note(self, present: Collection[str], now: float) -> None:
+        """Only these contents have a file."""
+        names = set(present)
+        for name in names:
+            self._gone.pop(name, None)
+        for name in self.known.places:
+            if name not in names:
+                self._gone.setdefault(name, now)
+
+    def gone(self, now: float) -> set[str]:
+        """Names of contents that have had no file for long enough; they are known no longer."""
+        names = sorted(self._gone, key=self._gone.__getitem__)
+        kept = names[-_KEPT_NAMES:]
+        old = set(names[: len(names) - len(kept)])
+        old.update(name for name in kept if now - self._gone[name] > _KEPT_SECONDS)
+        for name in old:
+            del self._gone[name]
+            self.known.forget(name)
+        return old
+
+    def replaced(self) -> set[str]:
+        """Names in whose stead longer ones have been given out since the last call."""
+        replaced, self._replaced = self._replaced, set()
+        for name in replaced:
+            self._gone.pop(name, None)
+        return replaced
+
+    def _originals(self, file: FollowedFile) -> list[str]:
+        """Names of contents that it may be a copy of, be it one that is just being made."""
+        live = [
+            name
+            for name, it in self._carriers.items()
+            if it.log == file.log and not it.is_secondary and it.head.startswith(file.head)
+        ]
+        return live + [name for name in self.known.alike(file.head) if name not in live]
+
+    def _assign(self, file: FollowedFile, name: str) -> None:
+        place = self.known.places[name]
+        if name in self._passed or _is_read(file, place):
+            file.silence(name)
+        else:
+            self._carry(file, name, place)
+
+    def _carry(self, file: FollowedFile, name: str, place: int) -> None:
+        self.release(file)
+        self._carriers[name], self._carried[file.key] = file, name
+        file.begin(name, place)
+
+    def _goes_on(self, file: FollowedFile, name: str) -> bool:
+        """Whether a file of another inode holds a content that has lost its file."""
+        if length_in(name) < FINGERPRINT_BYTES and not file.is_secondary:
+            return False
+        place = self.known.places[name]
+        if file.is_static:
+            return True
+        if file.size() < place:
+            return file.is_secondary
+        return place in (0, file.size()) or file.open().at(place - 1, 1) == b"\n"
+
+
+def _is_read(file: FollowedFile, place: int) -> bool:
+    """Whether a file that does not grow holds nothing behind this place."""
+    if file.is_static:
+        return file.open().length_of_gzip() == place % 2**32
+    return file.is_secondary and file.size() < place
+
+
+def _ends_alike(file: FollowedFile, other: FollowedFile) -> bool:
+    """Whether the end of one stands in the other at the same place; else their heads decide."""
+    if file.is_static or other.is_static:
+        length = min(len(file.head), len(other.head))
+        return file.head[:length] == other.head[:length]
+    start = max(file.size() - _COMPARED_BYTES, 0)
+    end = file.open().at(start, _COMPARED_BYTES)
+    return other.open().at(start, len(end)) == end
