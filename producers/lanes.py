@@ -123,6 +123,17 @@ class Lanes:
             else:
                 self.add(again(parcel.aggregate), now)
 
+    def take_larger(self, largest: int) -> list[Aggregate[int]]:
+        """Take out what waits and holds more bytes of data; each of them is a record alone."""
+        larger: list[Aggregate[int]] = []
+        for lane in self._lanes.values():
+            found = [parcel for parcel in lane.queue if len(parcel.aggregate.entry.data) > largest]
+            for parcel in found:
+                lane.queue.remove(parcel)
+                self.bytes -= parcel.size
+                larger.append(parcel.aggregate)
+        return larger
+
     def next_try(self, now: float) -> float:
         """Seconds until a lane that has something may be tried; 0 when one may be now."""
         waits = [

@@ -1,13 +1,22 @@
 """Puts aggregates into a stream: only failed ones again, each checked against the shard that took it."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from headrace.errors import KinesisUnavailable
-from headrace.kinesis.aggregator import Aggregate, Aggregator, Fate
+from headrace.errors import KinesisNotFound, KinesisRefused, KinesisUnavailable
+from headrace.kinesis.aggregator import TARGET_BYTES, Aggregate, Aggregator, Fate
 from headrace.kinesis.client import KinesisClient
-from headrace.kinesis.messages import MAX_PUT_RECORDS, PutEntry, PutResult, shard_map
+from headrace.kinesis.messages import (
+    LONGEST_KEY_BYTES,
+    MAX_PUT_RECORDS,
+    MAX_RECORD_BYTES,
+    USUAL_RECORD_BYTES,
+    PutEntry,
+    PutResult,
+    shard_map,
+)
 from headrace.kinesis.shard_map import ShardMap
 from headrace.ops import metrics
 from headrace.ops.clock import Clock
@@ -18,6 +27,9 @@ from producers.rate import BackOff
 
 CONNECTIONS = 4
 _UNORDERED_WINDOW = 16
+_ORDERED_TARGET_BYTES = 160_000
+"""Where one aggregate of a shard is under way: at 150 ms a round trip it still fills the shard's 1 MiB/s."""
+_REFRESH_SECONDS = 600.0
 _SMALLEST_SHARE_BYTES = 256 << 10  # what is less is not divided between the connections
 _THROTTLED = "ProvisionedThroughputExceededException"
 
@@ -50,17 +62,25 @@ class Outlet:
         self._client = client
         self._stream = stream
         self._clock = clock
-        self._aggregator: Aggregator[int] = Aggregator()
+        self._aggregator: Aggregator[int] = Aggregator(
+            target_bytes=_ORDERED_TARGET_BYTES if keyed else TARGET_BYTES
+        )
         self._lanes = Lanes(draw, window=1 if keyed else _UNORDERED_WINDOW)
         self._in_flight = InFlight(connections)
         self._back_off = BackOff(draw)
         self._announcement = Announcement(draw)
         self._map_is_stale = True
+        self._refresh_at = float("-inf")
+        self._refused: KinesisRefused | None = None  # while its reason may be that the stream takes less now
         self._doubtful: list[tuple[Parcel, str]] = []  # taken by a shard that the map does not explain
         self._acknowledged: list[tuple[int, ...]] = []
         self._gathering = 0
         self._gathering_since = 0.0
         self.trouble = ""
+        self.largest_record = MAX_RECORD_BYTES - LONGEST_KEY_BYTES
+        """Bytes that a record may have; the most of any stream while this one has not been asked."""
+        self.unfit: deque[tuple[int, bytes]] = deque()
+        """Records that have more, by their number: the sender is to add another one in the place of each."""
 
     @property
     def queued_bytes(self) -> int:
@@ -85,6 +105,9 @@ class Outlet:
 
     def add(self, first: int, records: Sequence[bytes], keys: Sequence[str | None]) -> None:
         """Take records, numbered from `first` on, into their aggregates; call it only when `is_ready`."""
+        if max(map(len, records), default=0) > self.largest_record:
+            self._add_fitting(first, records, keys)
+            return
         full = self._aggregator.add(records, keys, range(first, first + len(records)))
         if not self._gathering:
             self._gathering_since = self._clock.monotonic()
@@ -132,12 +155,19 @@ class Outlet:
         waits = [self._lanes.next_try(now)] if announcement is None else [announcement]
         return max(self._back_off.until - now, min(waits), 0.0)
 
+    def _add_fitting(self, first: int, records: Sequence[bytes], keys: Sequence[str | None]) -> None:
+        for number, (record, key) in enumerate(zip(records, keys, strict=True), first):
+            if len(record) > self.largest_record:
+                self.unfit.append((number, record))
+            else:
+                self.add(number, [record], [key])
+
     # -- requests
 
     def _begin(self) -> None:
         """As many requests as there are connections free and aggregates that may go."""
         now = self._clock.monotonic()
-        if self._map_is_stale or not self._back_off.is_over(now):
+        if self._map_is_stale or now >= self._refresh_at or not self._back_off.is_over(now):
             return
         while self._in_flight.free:
             status = self._announcement.take(now)
@@ -186,9 +216,12 @@ class Outlet:
         self._lanes.put_back(request.parcels)
         if request.announces:
             self._announcement.failed(self._clock.monotonic())
-        if not isinstance(error, KinesisUnavailable):
+        if isinstance(error, KinesisUnavailable):
+            self._fail(error, request.begun)
+        elif isinstance(error, KinesisRefused) and any(p.size > USUAL_RECORD_BYTES for p in request.parcels):
+            self._refused, self._map_is_stale = error, True
+        else:
             raise error
-        self._fail(error, request.begun)
 
     def _on_announced(self, result: PutResult, now: float) -> None:
         if result.error_code is None:
@@ -222,25 +255,51 @@ class Outlet:
         acknowledged, self._acknowledged = self._acknowledged, []
         return acknowledged
 
-    # -- the map of the shards
+    # -- the stream: its shards, and how large a record may be
 
     def _keep_map(self) -> None:
-        """Follow a new map where the present one is stale, once nothing is under way.
+        """Ask for the stream's state where ours is wrong, or old, once nothing is under way.
 
         Until then nothing new begins, so that no record overtakes another of its key on its new way.
         """
         now = self._clock.monotonic()
-        if not self._map_is_stale or self._in_flight.count or not self._back_off.is_over(now):
+        is_due = self._map_is_stale or now >= self._refresh_at
+        if not is_due or self._in_flight.count or not self._back_off.is_over(now):
             return
         try:
             fresh = shard_map(self._client.list_shards(self._stream))
+            self._limit(self._ask_for_limit())
         except (KinesisUnavailable, ValueError) as error:  # ValueError: caught in the middle of a split
-            self._fail(error, now)
+            self._refresh_at = now + _REFRESH_SECONDS / 10
+            if self._map_is_stale:
+                self._fail(error, now)
             return
         self.trouble = ""
         self._back_off.succeeded()
         self._map_is_stale = False
+        self._refresh_at = now + _REFRESH_SECONDS
         self._follow_map(fresh, now)
+
+    def _ask_for_limit(self) -> int:
+        try:
+            return self._client.describe_stream_summary(self._stream).max_record_bytes
+        except KinesisNotFound:
+            raise
+        except KinesisRefused:  # no right to ask
+            return USUAL_RECORD_BYTES
+        except KinesisUnavailable:  # a large record that is refused makes us ask again
+            if self._refused is not None:
+                raise
+            return self.largest_record + LONGEST_KEY_BYTES
+
+    def _limit(self, record_bytes: int) -> None:
+        """Follow what the stream takes. Raises the refusal of a request when that was not the reason."""
+        self.largest_record = record_bytes - LONGEST_KEY_BYTES
+        larger = self._lanes.take_larger(self.largest_record)
+        self.unfit.extend((aggregate.refs[0], aggregate.entry.data) for aggregate in larger)
+        refused, self._refused = self._refused, None
+        if refused is not None and not larger:
+            raise refused
 
     def _follow_map(self, fresh: ShardMap, now: float) -> None:
         """Judge what is in doubt by the new map, and sort by it what waits for shards that are gone."""

@@ -11,6 +11,9 @@ from headrace.schemas.records.reject import MAX_RAW_BYTES
 from producers.spool.budget import spool_error
 from producers.spool.segment import sync_directory
 
+_drafts = count(1)
+"""Drafts of all threads: several may be under way in one folder."""
+
 
 class Kept(NamedTuple):
     """A line in quarantine: what its reject says of it. `reject_id` is that of a `too_large`."""
@@ -27,7 +30,6 @@ class Quarantine:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._drafts = count(1)
 
     def keep(self, line: bytes) -> Kept:
         """Put a whole line there. Raises SpoolFull or SpoolUnusable."""
@@ -39,7 +41,7 @@ class Quarantine:
         """A line that comes in pieces. Raises SpoolFull or SpoolUnusable."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            return Draft(self.directory / f"{next(self._drafts)}.draft")
+            return Draft(self.directory / f"{next(_drafts)}.draft")
         except OSError as error:
             raise spool_error(error, self.directory) from error
 

@@ -9,6 +9,7 @@ from headrace.schemas.records.producer_status import ProducerStatus
 from producers.acknowledged import Acknowledged
 from producers.keys import KeysOf
 from producers.outlet import Outlet
+from producers.quarantine import Quarantine
 from producers.spool.cursor import Cursor
 from producers.spool.entry import Damaged, Run
 from producers.spool.life import Life
@@ -38,6 +39,7 @@ class Sender:
         self._clock = clock
         self._status_seconds = status_seconds
         self._numbered = numbered
+        self._quarantine = Quarantine(spool.quarantine)
         self._passage: _Passage | None = None
         self._status_due = float("-inf")
 
@@ -53,6 +55,7 @@ class Sender:
         acknowledged = self._book(self._outlet.put())
         if self._clock.monotonic() >= self._status_due:
             self._report(passage.life)
+        self._reject_unfit(passage.life)
         if filled or acknowledged:
             return 0.0
         return max(self._outlet.wait_seconds(), _LINGER_SECONDS / 4)
@@ -88,7 +91,7 @@ class Sender:
     def _fill(self, passage: "_Passage") -> bool:
         """A block of the spool into aggregates; False when there is none, or no room for it."""
         outlet = self._outlet
-        if outlet.queued_bytes >= _QUEUED_BYTES:
+        if outlet.queued_bytes >= _QUEUED_BYTES or outlet.unfit:
             return False
         items = passage.cursor.take_runs()
         if not items:
@@ -112,6 +115,23 @@ class Sender:
             passage.life.acknowledge(passage.acknowledged.until)
         return True
 
+    def _reject_unfit(self, life: Life) -> None:
+        """Records that the stream does not take any more go to quarantine, and rejects in their place.
+
+        Raises SpoolFull, after which it can be called again, or SpoolUnusable.
+        """
+        unfit = self._outlet.unfit
+        while unfit:
+            number, record = unfit[0]
+            kept = self._quarantine.keep(record)
+            rejection = Rejection(
+                code=RejectCode.TOO_LARGE,
+                errors=(FieldError("$", f"{len(record)} bytes, and the stream takes them no more"),),
+                raw=record,
+            )
+            self._outlet.add(number, [self._stand_in(rejection, number, life, kept.place)], [None])
+            unfit.popleft()
+
     def _damaged(self, entry: Damaged, life: Life) -> bytes:
         """What is sent in the place of an entry that cannot be read."""
         rejection = Rejection(
@@ -119,12 +139,17 @@ class Sender:
             errors=(FieldError("$", f"the spool's entry on disk is damaged: {life.directory.name}"),),
             raw=entry.raw,
         )
+        return self._stand_in(rejection, entry.number, life)
+
+    def _stand_in(self, rejection: Rejection, number: int, life: Life, place: str | None = None) -> bytes:
+        """The reject that goes under the number of a record that cannot go."""
         return reject_event(
             rejection,
             stage=Stage.PRODUCER,
-            source=life.source if self._numbered else f"{life.source}/{entry.number}",
-            sequence=entry.number if self._numbered else 1,
+            source=life.source if self._numbered else f"{life.source}/{number}",
+            sequence=number if self._numbered else 1,
             time=self._clock.now(),
+            place=place,
         )
 
     def _report(self, life: Life) -> None:

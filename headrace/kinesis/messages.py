@@ -14,7 +14,9 @@ from headrace.kinesis.shard_map import Shard, ShardMap
 
 MAX_PUT_RECORDS = 500
 MAX_PUT_BYTES = 10 << 20  # data and partition keys of one request
-MAX_RECORD_BYTES = 1 << 20  # data and partition key of one record, unless the stream allows more
+MAX_RECORD_BYTES = 10 << 20  # data and partition key of one record, where the stream allows that much
+USUAL_RECORD_BYTES = 1 << 20  # what every stream allows
+LONGEST_KEY_BYTES = 1024  # 256 characters
 MAX_GET_RECORDS = 10_000
 
 
@@ -135,7 +137,12 @@ class StreamSummary(msgspec.Struct, frozen=True, rename="pascal"):
     stream_creation_timestamp: float
     retention_period_hours: int
     open_shard_count: int
-    max_record_size_in_kib: int = field(name="MaxRecordSizeInKiB", default=MAX_RECORD_BYTES >> 10)
+    max_record_size_in_kib: int = field(name="MaxRecordSizeInKiB", default=USUAL_RECORD_BYTES >> 10)
+
+    @property
+    def max_record_bytes(self) -> int:
+        """The most that the data and the partition key of one record may have together."""
+        return self.max_record_size_in_kib << 10
 
     @property
     def created_at(self) -> datetime:

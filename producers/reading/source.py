@@ -16,8 +16,9 @@ from producers.line_format import Seal
 from producers.quarantine import Kept, Quarantine
 
 READ_BYTES = 1 << 18
-MAX_LINE_BYTES = 1 << 20
-"""A longer line goes to quarantine as it comes, and never whole into memory."""
+MAX_LINE_BYTES = 10 << 20
+"""As large as any stream lets a record be. A longer line goes to quarantine as it comes, never whole into
+memory."""
 
 
 class Chunk(NamedTuple):

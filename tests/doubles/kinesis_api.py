@@ -76,6 +76,12 @@ class KinesisApi:
     def set_retention(self, request: Request) -> None:
         self.stream(request).retention_hours = request["RetentionPeriodHours"]
 
+    def update_max_record_size(self, request: Request) -> None:
+        size = request["MaxRecordSizeInKiB"]
+        if not 1024 <= size <= 10_240:
+            raise Refused("ValidationException", "maxRecordSizeInKiB must be between 1024 and 10240")
+        self.stream(request).max_record_bytes = size << 10
+
     def describe_stream_summary(self, request: Request) -> dict[str, Any]:
         return {"StreamDescriptionSummary": summary(self.stream(request), self.now())}
 
@@ -271,4 +277,5 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "PutRecord": KinesisApi.put_record,
     "PutRecords": KinesisApi.put_records,
     "SplitShard": KinesisApi.split_shard,
+    "UpdateMaxRecordSize": KinesisApi.update_max_record_size,
 }

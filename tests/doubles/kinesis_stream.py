@@ -51,7 +51,7 @@ class StoredRecord:
 
 
 class Bucket:
-    """A token bucket on the double's clock. It may go into debt: one large answer blocks the next ones."""
+    """A token bucket on the double's clock. It may go into debt: what is large blocks what comes after."""
 
     def __init__(self, rate: float, now: float) -> None:
         self.rate, self.tokens, self.at = rate, rate, now
@@ -83,7 +83,7 @@ class Shard:
         return self.ending is None and self.first <= hash_key <= self.last
 
     def allows(self, now: float, **cost: float) -> bool:
-        """Whether each named bucket has the tokens; only then are all of them taken."""
+        """Whether each named bucket has the tokens, or is full; only then are all of them taken."""
         rates = {
             "write_records": WRITE_RECORDS,
             "write_bytes": WRITE_BYTES,
@@ -92,7 +92,10 @@ class Shard:
         }
         for name in cost:
             self.buckets.setdefault(name, Bucket(rates[name], now)).refill(now)
-        if any(self.buckets[name].tokens < (tokens or 1) - _ROUNDING for name, tokens in cost.items()):
+        if any(
+            self.buckets[name].tokens < min(tokens or 1, rates[name]) - _ROUNDING
+            for name, tokens in cost.items()
+        ):
             return False
         self.charge(**cost)
         return True

@@ -241,3 +241,32 @@ def test_it_runs_as_a_process_of_its_own() -> None:
         finally:
             process.terminate()
         assert process.wait(10) == 0
+
+
+def test_a_stream_takes_larger_records_once_it_is_told_to_and_they_use_its_rate_up(
+    clock: ManualClock,
+) -> None:
+    with KinesisDouble(clock) as kinesis:
+        kinesis.create_stream("events", shards=1)
+        kinesis.api.throttle_writes = True
+        theirs = boto3.client(
+            "kinesis",
+            endpoint_url=kinesis.url,
+            region_name="eu-west-1",
+            aws_access_key_id="AKID",
+            aws_secret_access_key="secret",
+        )
+        client = client_of(kinesis.url)
+        summary = client.describe_stream_summary("events")
+        assert summary.max_record_bytes == 1 << 20
+        theirs.update_max_record_size(StreamARN=summary.stream_arn, MaxRecordSizeInKiB=10_240)
+        assert client.describe_stream_summary("events").max_record_bytes == 10 << 20
+        large = PutEntry(bytes((10 << 20) - 1), "k")
+        assert client.put_records("events", [large])[0].error_code is None
+        clock.advance(9)
+        assert written(client, 1) == 0
+        clock.advance(1)
+        assert written(client, 1) == 1
+        with pytest.raises(errors.KinesisRefused, match="10 MB"):
+            client.put_records("events", [large, PutEntry(b"xx", "k")])
+        client.close()

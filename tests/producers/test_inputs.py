@@ -44,7 +44,7 @@ def test_bad_lines_become_rejects_and_a_long_one_is_kept_whole(
     produce: Callable[..., int], kinesis: KinesisDouble, tmp_path: Path
 ) -> None:
     good = access_lines(5)
-    long = b"x" * 5_000_000
+    long = b"x" * 12_000_000
     lines = [
         *access_lines(40),
         good[0],

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from headrace.errors import KinesisRefused
 from headrace.kinesis.aggregation import deaggregate
 from headrace.kinesis.client import KinesisClient
 from headrace.kinesis.endpoint import Endpoint
@@ -288,4 +289,91 @@ def test_four_requests_that_fail_together_back_off_as_one(kinesis: KinesisDouble
     Load(outlet, clock).put(requests=1)
     assert 0 < outlet.wait_seconds() <= 0.1
     kinesis.up()
+    close()
+
+
+def drained(outlet: Outlet, clock: ManualClock) -> list[int]:
+    load = Load(outlet, clock)
+    load.put()
+    return sorted(load.acknowledged)
+
+
+def test_a_record_of_ten_mebibytes_goes_alone_where_the_stream_takes_it(
+    kinesis: KinesisDouble, clock: ManualClock
+) -> None:
+    kinesis.stream().max_record_bytes = 10 << 20
+    outlet, close = outlet_on(kinesis, clock, keyed=True)
+    largest = outlet.largest_record
+    assert largest == (10 << 20) - 1024
+    outlet.add(1, [b"a", b"y" * largest, b"b"], ["user-0"] * 3)
+    assert drained(outlet, clock) == [1, 2, 3]
+    assert [data for shard in kinesis.stream().open for data in delivered(shard)] == [
+        b"a",
+        b"y" * largest,
+        b"b",
+    ]
+    close()
+
+
+def test_what_the_stream_does_not_take_is_given_back_for_another_to_go_in_its_place(
+    kinesis: KinesisDouble, clock: ManualClock
+) -> None:
+    outlet, close = outlet_on(kinesis, clock, keyed=True)
+    outlet.add(1, [b"a", b"y" * (1 << 20), b"b"], ["user-0"] * 3)
+    assert list(outlet.unfit) == [(2, b"y" * (1 << 20))]
+    outlet.add(2, [b"instead"], [None])
+    assert drained(outlet, clock) == [1, 2, 3]
+    close()
+
+
+@pytest.mark.parametrize("known_after_seconds", [0, 700])
+def test_a_stream_that_takes_less_than_before_stops_nothing(
+    kinesis: KinesisDouble, clock: ManualClock, known_after_seconds: int
+) -> None:
+    kinesis.stream().max_record_bytes = 10 << 20
+    outlet, close = outlet_on(kinesis, clock, keyed=True)
+    outlet.add(1, [b"y" * (2 << 20), b"z" * (5 << 20), b"b"], ["user-0", "user-1", "user-0"])
+    kinesis.stream().max_record_bytes = 2 << 20
+    clock.advance(known_after_seconds)
+    while not outlet.unfit:
+        outlet.put()
+        outlet.wait(0.1)
+    outlet.add(1, [b"one", b"two"], [None, None])
+    assert [number for number, _ in outlet.unfit] == [1, 2]
+    assert drained(outlet, clock) == [1, 2, 3]
+    assert outlet.largest_record == (2 << 20) - 1024
+    close()
+
+
+def test_a_refusal_for_another_reason_is_raised_though_a_record_is_large(
+    kinesis: KinesisDouble, clock: ManualClock
+) -> None:
+    kinesis.stream().max_record_bytes = 10 << 20
+    outlet, close = outlet_on(kinesis, clock, keyed=True)
+    outlet.add(1, [b"y" * (2 << 20)], ["user-0"])
+    kinesis.faults.script("PutRecords", Refuse("AccessDeniedException", 400))
+    with pytest.raises(KinesisRefused, match="AccessDenied"):
+        drained(outlet, clock)
+    close()
+
+
+def test_without_the_right_to_ask_the_usual_size_is_taken(kinesis: KinesisDouble, clock: ManualClock) -> None:
+    kinesis.faults.always("DescribeStreamSummary", Refuse("AccessDeniedException", 400))
+    outlet, close = outlet_on(kinesis, clock, keyed=True)
+    assert outlet.largest_record == (1 << 20) - 1024
+    close()
+
+
+def test_the_state_of_the_stream_is_asked_for_now_and_then_and_may_stay_unanswered(
+    kinesis: KinesisDouble, clock: ManualClock
+) -> None:
+    outlet, close = outlet_on(kinesis, clock, keyed=True)
+    kinesis.faults.script("ListShards", Refuse(status=503))
+    clock.advance(600)
+    for number in range(1, 5):
+        outlet.add(number, [b"record"], ["user-0"])
+        drained(outlet, clock)
+        clock.advance(30)
+    assert kinesis.calls.count("ListShards") == 3
+    assert len(kinesis.records()) == 4
     close()

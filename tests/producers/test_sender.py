@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from headrace.errors import SpoolFull
 from headrace.kinesis.client import KinesisClient
 from headrace.kinesis.endpoint import Endpoint
 from headrace.kinesis.signature import Keys
 from producers.keys import key_reader
 from producers.line_format import choose
 from producers.outlet import Outlet
+from producers.quarantine import Kept, Quarantine
 from producers.sender import Sender
 from producers.spool.spool import Spool
 from tests.doubles.clock import ManualClock
@@ -127,3 +129,30 @@ def test_what_is_under_way_when_the_sender_ends_is_acknowledged(
         assert spool.life().acknowledged == 0
     sender.close()
     assert spool.life().acknowledged == 5
+
+
+def test_what_no_longer_fits_the_stream_goes_to_quarantine_and_a_reject_in_its_place(
+    sender: Sender, clock: ManualClock, spool: Spool, kinesis: KinesisDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, larger, last = sealed(spool, 3)
+    larger = larger.replace(b'"data":{', b'"data":{' + b" " * (2 << 20))
+    fill(spool.life(), small, larger, last)
+    refusals = iter([SpoolFull("no room"), SpoolFull("no room")])
+    keep = Quarantine.keep
+
+    def once_there_is_room(quarantine: Quarantine, line: bytes) -> Kept:
+        for refusal in refusals:
+            raise refusal
+        return keep(quarantine, line)
+
+    monkeypatch.setattr(Quarantine, "keep", once_there_is_room)
+    for _ in range(2):
+        with pytest.raises(SpoolFull):
+            run(sender, clock, 1.0)
+    run(sender, clock, 1.0)
+    received = receive(kinesis)
+    assert received.numbers(spool.life().source) == [1, 2, 3]
+    reject = received.rejects[2]
+    assert (reject.code, reject.raw_length) == ("too_large", len(larger))
+    assert Path(reject.raw_place or "").read_bytes() == larger
+    assert spool.life().acknowledged == 3

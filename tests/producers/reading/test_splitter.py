@@ -10,7 +10,7 @@ from headrace.schemas.codec import RejectCode, reject_id
 from producers.quarantine import Draft, Kept, Quarantine
 from producers.reading.splitter import LineSplitter, looks_binary
 
-LIMIT = 1 << 20
+LIMIT = 10 << 20
 
 
 def drain(splitter: LineSplitter) -> list[tuple[bytes | Kept, int]]:
@@ -40,7 +40,7 @@ def test_lines_and_offsets_are_those_of_the_whole_however_it_is_cut(pieces: list
     assert not taken or taken[-1][1] == start + len(whole)
 
 
-@pytest.mark.parametrize("length", [LIMIT, LIMIT + 1, 5_000_000])
+@pytest.mark.parametrize("length", [LIMIT, LIMIT + 1, 15_000_000])
 @pytest.mark.parametrize("end", [b"\nafter\n", b""])
 def test_only_a_line_over_the_limit_goes_to_quarantine(tmp_path: Path, length: int, end: bytes) -> None:
     splitter = LineSplitter(0, Quarantine(tmp_path))
