@@ -35,7 +35,7 @@ class Load(NamedTuple):
     rate: str = ""
 
 
-MANY_SMALL = Load(clients=8, requests=150, records=(1, 6))
+MANY_SMALL = Load(clients=8, requests=60, records=(1, 6))
 FEW_LARGE = Load(clients=3, requests=5, records=(1_500, 2_500), rate="6000")
 
 
@@ -109,6 +109,7 @@ class Client(threading.Thread):
             self._connection.request("POST", "/records", body, headers)
             if self._random.random() < 0.1:
                 self._connection.close()
+                time.sleep(self._random.random())  # the daemon may have been killed when it asks again
                 return False
             answer = self._connection.getresponse()
             answer.read()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from headrace.errors import SettingsError
 from headrace.ops.clock import SystemClock
-from tests.producers.sources.pushed import NDJSON, Push, ask, connect, line, own, read_all
+from tests.producers.sources.pushed import NDJSON, Answered, Push, ask, connect, line, own, read_all
 
 BATCH, EVENT = "application/cloudevents-batch+json", "application/cloudevents+json"
 
@@ -28,6 +28,28 @@ def test_202_says_how_many_records_are_on_disk(push: Push) -> None:
     assert (answer.status, answer.json) == (202, {"accepted": 3})
     assert push.paths() == ["/1", "/2", "/3"]
     assert [event.sequence for event in push.events()] == [f"{n:016d}" for n in (1, 2, 3)]
+
+
+def test_no_202_before_the_records_are_on_disk(push: Push, monkeypatch: pytest.MonkeyPatch) -> None:
+    push.post(line("/1"))
+    life = push.main.spool.life()
+    commit, reached, may_go = life.commit, threading.Event(), threading.Event()
+
+    def slow() -> None:
+        reached.set()
+        may_go.wait(20)
+        commit()
+
+    monkeypatch.setattr(life, "commit", slow)
+    answers: list[Answered] = []
+    client = threading.Thread(target=lambda: answers.append(push.post(line("/2"))))
+    client.start()
+    assert reached.wait(20)
+    client.join(0.2)
+    assert (answers, push.paths()) == ([], ["/1"])
+    may_go.set()
+    client.join()
+    assert ([answer.status for answer in answers], push.paths()) == ([202], ["/1", "/2"])
 
 
 def test_no_records_are_nothing_to_take(push: Push) -> None:
