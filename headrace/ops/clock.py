@@ -48,5 +48,22 @@ def new_ulid(clock: Clock, random_bytes: Callable[[int], bytes] = secrets.token_
     Source: https://github.com/ulid/spec
     """
     milliseconds = (clock.now() - _EPOCH) // timedelta(milliseconds=1)
-    number = (milliseconds << 80) | int.from_bytes(random_bytes(10))
+    return _spelled((milliseconds << 80) | int.from_bytes(random_bytes(10)))
+
+
+def ulid_behind(last: str, ulid: str) -> str:
+    """`ulid`, if it sorts behind `last`; else, as when the clock was put back, its random part does there."""
+    if ulid > last:
+        return ulid
+    return _spelled(((_number(last) >> 80) + 1 << 80) | _number(ulid) & (1 << 80) - 1)
+
+
+def _spelled(number: int) -> str:
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def _number(ulid: str) -> int:
+    number = 0
+    for character in ulid:
+        number = number << 5 | max(_CROCKFORD.find(character), 0)
+    return number

@@ -60,4 +60,9 @@ def spool_error(error: OSError, directory: Path) -> HeadraceError:
         return SpoolFull(
             f"no room on the disk of spool {directory}: the source is paused until there is some"
         )
+    return spool_unusable(error, directory)
+
+
+def spool_unusable(error: OSError, directory: Path) -> SpoolUnusable:
+    """Where going on could harm what is on disk, whatever the error of the disk."""
     return SpoolUnusable(f"spool {directory}: {error}. Mend the disk or name another place with --spool")

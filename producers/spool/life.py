@@ -11,7 +11,7 @@ import msgspec
 from headrace.errors import SpoolFull
 from producers.spool import identity as identities
 from producers.spool import segment as segments
-from producers.spool.budget import Budget, spool_error
+from producers.spool.budget import Budget, spool_error, spool_unusable
 from producers.spool.entry import encode
 from producers.spool.identity import Identity
 from producers.spool.mark import Mark, Progress
@@ -217,7 +217,10 @@ class Life:
         self.waiting_bytes -= len(data)
         self._at_segment_start = last.positions
         with self._lock:
-            self._mark.write(Progress(last.number, self.acknowledged, last.position))
+            try:
+                self._mark.write(Progress(last.number, self.acknowledged, last.position))
+            except OSError as error:  # the entries are on disk: writing there again would overwrite them
+                raise spool_unusable(error, self.directory.parent) from error
             self.extent = Extent(last.number, self.extent.segments, self.extent.size + len(data))
 
     def _make_room(self) -> None:

@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from headrace.errors import SpoolInUse
+from headrace.ops.clock import ulid_behind
 from headrace.schemas.event import is_source
 from producers.spool import identity as identities
 from producers.spool import segment as segments
@@ -94,6 +95,8 @@ class Spool:
 
     def _begin(self) -> Life:
         ulid = self._new_ulid()
+        if self.lives:
+            ulid = ulid_behind(self.lives[-1].directory.name, ulid)
         directory = self.directory / ulid
         directory.mkdir()
         try:
