@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import h11
 
+from headrace.ops import metrics
 from headrace.ops.clock import Clock
 from producers.http.answer import Answer, problem
 
@@ -172,6 +173,7 @@ class Connection:
 
     async def _send(self, answer: Answer) -> None:
         """Raises TimeoutError, or a ConnectionError."""
+        metrics.HTTP_REQUESTS.labels(str(answer.status.value)).inc()
         http = self._http
         headers = [("Date", format_datetime(self._clock.now(), usegmt=True))]
         headers += [*answer.headers, ("Content-Length", str(len(answer.body)))]

@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qs
 
-from headrace.ops import metrics
 from headrace.schemas.registry import RECORD_TYPES
 from producers.http import body as bodies
 from producers.http.access import Tokens
@@ -65,12 +64,7 @@ class Endpoint:
         self.draining = False
 
     async def respond(self, head: Head, read_body: ReadBody) -> Answer:
-        """The answer to one request, counted."""
-        answer = await self._respond(head, read_body)
-        metrics.HTTP_REQUESTS.labels(str(answer.status.value)).inc()
-        return answer
-
-    async def _respond(self, head: Head, read_body: ReadBody) -> Answer:
+        """The answer to one request."""
         asked = self._asked(head)
         if isinstance(asked, Answer):
             return asked

@@ -8,12 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
+from headrace.ops.clock import Clock
 from producers.reading.source import NOTHING_NOW, Chunk, Source
 
 UNNAMED = "http"
 """The input name of records whose request has no key."""
 
 _WAIT_SECONDS = 0.1
+_STUCK_SECONDS = 2.0
 _CHUNK_BYTES = 1 << 20
 
 
@@ -45,10 +47,15 @@ class Lane(Source):
     """A queue with a bound in bytes. The server's thread offers requests, the reader's thread reads."""
 
     def __init__(
-        self, allowed_bytes: int, on_disk: Callable[[list[Submission]], Collection[str]] = lambda _: ()
+        self,
+        allowed_bytes: int,
+        clock: Clock,
+        on_disk: Callable[[list[Submission]], Collection[str]] = lambda _: (),
     ) -> None:
         """`on_disk` hears of submissions before their requests do; it returns names that are obsolete."""
         self._allowed = allowed_bytes
+        self._clock = clock
+        self._heard_at = clock.monotonic()  # when the reader last came
         self._on_disk = on_disk
         self._queue: deque[Submission] = deque()
         self._taken: list[Submission] = []
@@ -63,10 +70,10 @@ class Lane(Source):
         return self._is_closed
 
     def offer(self, submission: Submission) -> bool:
-        """Take a submission; False where that would be too much, or the lane is closed."""
+        """Take a submission; False where that would be too much, the lane is closed, or the disk is stuck."""
         with self._changed:
             full = self._queue and self.waiting_bytes + submission.size > self._allowed
-            if self._is_closed or full:
+            if self._is_closed or full or self._is_stuck():
                 return False
             self._queue.append(submission)
             self.waiting_bytes += submission.size
@@ -87,6 +94,7 @@ class Lane(Source):
         with self._changed:
             if not self._queue and not self._taken:
                 self._changed.wait(_WAIT_SECONDS)
+            self._heard_at = self._clock.monotonic()
             if not self._queue:
                 return NOTHING_NOW
             together = [self._queue.popleft()]
@@ -104,6 +112,7 @@ class Lane(Source):
     def committed(self) -> Collection[str]:
         """All that was read is on disk: let the requests know."""
         with self._changed:
+            self._heard_at = self._clock.monotonic()
             done, self._taken = self._taken, []
             self.waiting_bytes -= sum(submission.size for submission in done)
         obsolete = self._on_disk(done)
@@ -119,6 +128,11 @@ class Lane(Source):
             self.waiting_bytes = 0
         _settle(queued, Outcome.NOT_TAKEN)
         _settle(taken, Outcome.UNKNOWN)
+
+    def _is_stuck(self) -> bool:
+        """Whether something waits, and the reader does not come, as while the spool takes nothing."""
+        silent = self._clock.monotonic() - self._heard_at
+        return silent > _STUCK_SECONDS and bool(self._queue or self._taken)
 
     def _goes_with(self, first: Submission, size: int) -> bool:
         """Whether the next in the queue can share a chunk, which has one input name."""

@@ -100,8 +100,8 @@ class HttpSource(Source):
         self._requests = Requests(
             opening.directory / _DATABASE, opening.places, opening.clock, settings.key_hours * 3600
         )
-        self._lane = Lane(_QUEUED_BYTES, self._on_disk)
-        self.passing: Source = (passing := Lane(_QUEUED_BYTES))
+        self._lane = Lane(_QUEUED_BYTES, opening.clock, self._on_disk)
+        self.passing: Source = (passing := Lane(_QUEUED_BYTES, opening.clock))
         self._endpoint = Endpoint(
             Intray(
                 self._lane,

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from socket import SHUT_WR
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -320,6 +321,44 @@ def test_no_body_is_taken_in_part_or_answered_with_500(push: Push) -> None:
         counted[0] += taken
 
     check()
+
+
+_talk = st.lists(
+    st.sampled_from(
+        [
+            b"POST /records HTTP/1.1\r\nHost: x\r\n",
+            b"GET / HTTP/1.0\r\n",
+            b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n",
+            b"POST //[ HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n",
+            b"Content-Type: application/x-ndjson\r\n",
+            b"Content-Length: 3\r\n",
+            b"Content-Length: -1\r\n",
+            b"Transfer-Encoding: chunked\r\n",
+            b"Expect: 100-continue\r\n",
+            b"Idempotency-Key: \xff\xfe\r\n",
+            b"Content-Encoding: gzip\r\n",
+            b"\r\n",
+            b"3\r\n{}\n\r\n0\r\n\r\n",
+            b"\x00",
+        ]
+    )
+    | st.binary(max_size=5),
+    max_size=8,
+).map(b"".join)
+
+
+def test_whatever_a_client_says_the_server_goes_on_and_is_not_at_fault(push: Push) -> None:
+    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(_talk)
+    def check(said: bytes) -> None:
+        with connect(push.port) as connection:
+            connection.sendall(said)
+            connection.shutdown(SHUT_WR)
+            assert b"HTTP/1.1 5" not in read_all(connection)
+
+    check()
+    assert push.post(line()).status == 202
+    assert len(push.events()) == 1
 
 
 def test_many_clients_at_a_time_each_record_once(push: Push) -> None:

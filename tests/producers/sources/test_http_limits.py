@@ -14,6 +14,7 @@ from headrace.ops.clock import SystemClock
 from producers.http.endpoint import Memory
 from producers.sources import http as source
 from producers.sources.http import Settings
+from tests.doubles.clock import ManualClock
 from tests.producers.sources.pushed import NDJSON, Answered, Push, connect, line, own, read_all
 
 Serve = Callable[..., Push]
@@ -265,6 +266,23 @@ def test_a_queue_has_a_bound(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> N
         thread.join()
     push.main.let_go()
     assert {answer.status for answer in answers} == {429}
+
+
+def test_while_the_disk_is_stuck_new_requests_need_not_wait_for_it(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    with Push(tmp_path, clock) as push:
+        push.main.hold()
+        first: list[Answered] = []
+        waiting = threading.Thread(target=lambda: first.append(push.post(line("/1"))))
+        waiting.start()
+        _wait_for(lambda: push.source._lane.waiting_bytes > 0)
+        clock.advance(3)
+        assert push.post(line("/2")).status == 429
+        push.main.let_go()
+        waiting.join()
+        assert push.post(line("/3")).status == 202
+        assert ([answer.status for answer in first], push.paths()) == ([202], ["/1", "/3"])
 
 
 # -- the end
