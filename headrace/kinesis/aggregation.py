@@ -17,7 +17,6 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import md5
-from itertools import repeat
 from typing import NamedTuple
 
 MAGIC = b"\xf3\x89\x9a\xc2"
@@ -79,7 +78,11 @@ def aggregate_keyed(keys: Iterable[str], data: Sequence[bytes]) -> bytes:
 
 def aggregate_alike(key: str, hash_key: str, data: Sequence[bytes]) -> bytes:
     """As `aggregate`, of records that all have this key and this explicit hash key."""
-    return _aggregate((key,), (hash_key,), repeat(_KEY_INDEX + b"\0" + _HASH_INDEX + b"\0", len(data)), data)
+    tables = [*_table(_KEY_TABLE, (key,)), *_table(_HASH_TABLE, (hash_key,))]
+    pieces = [b""] * (2 * len(data))
+    pieces[0::2] = map(_alike_head, map(len, data))
+    pieces[1::2] = data
+    return _framed([*tables, *pieces])
 
 
 def deaggregate(data: bytes) -> list[UserRecord] | None:
@@ -117,17 +120,25 @@ def _aggregate(
     keys: Iterable[str], hashes: Iterable[str], indices: Iterable[bytes], data: Iterable[bytes]
 ) -> bytes:
     """`indices` are the encoded index fields of each record."""
-    pieces: list[bytes] = []
-    for table, texts in ((_KEY_TABLE, keys), (_HASH_TABLE, hashes)):
-        for text in texts:
-            encoded = text.encode()
-            size = len(encoded)
-            pieces += (table, _ONE_BYTE[size] if size < len(_ONE_BYTE) else _varint_bytes(size), encoded)
+    pieces = _table(_KEY_TABLE, keys) + _table(_HASH_TABLE, hashes)
     for index, content in zip(indices, data, strict=True):
         opening, length = _around_index(len(index), len(content))
         pieces += (opening, index, length, content)
+    return _framed(pieces)
+
+
+def _framed(pieces: Iterable[bytes]) -> bytes:
     message = b"".join(pieces)
     return b"".join((MAGIC, message, md5(message, usedforsecurity=False).digest()))
+
+
+def _table(tag: bytes, texts: Iterable[str]) -> list[bytes]:
+    pieces: list[bytes] = []
+    for text in texts:
+        encoded = text.encode()
+        size = len(encoded)
+        pieces += (tag, _ONE_BYTE[size] if size < len(_ONE_BYTE) else _varint_bytes(size), encoded)
+    return pieces
 
 
 @lru_cache(maxsize=_CACHED_HEADS)
@@ -135,6 +146,14 @@ def _around_index(index_length: int, length: int) -> tuple[bytes, bytes]:
     """What stands in a Record before its index fields (its own tag and length), and before its data."""
     before_data = _DATA + _varint_bytes(length)
     return _RECORD + _varint_bytes(index_length + len(before_data) + length), before_data
+
+
+@lru_cache(maxsize=_CACHED_HEADS)
+def _alike_head(length: int) -> bytes:
+    """What precedes the data in a Record with the first key and the first explicit hash key."""
+    index = _KEY_INDEX + b"\0" + _HASH_INDEX + b"\0"
+    opening, before_data = _around_index(len(index), length)
+    return opening + index + before_data
 
 
 @lru_cache(maxsize=_CACHED_HEADS)

@@ -9,9 +9,11 @@ whole aggregate away when one of them lies outside the shard that it was read fr
 - the shard that PutRecords answers is held against what the aggregate contains (`Aggregate.fate_in`).
 """
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import accumulate
 from typing import Generic, TypeVar
 
 from headrace.kinesis.aggregation import UserRecord, aggregate_alike, aggregate_keyed, deaggregate
@@ -74,37 +76,53 @@ class Aggregate(Generic[Ref]):
 
 @dataclass(slots=True)
 class _Pending(Generic[Ref]):
-    """Records that wait for their aggregate to fill; `shard` None: unkeyed ones."""
+    """Keyed records of one shard that wait for their aggregate to fill."""
 
-    shard: Shard | None
-    items: list[tuple[Ref, bytes, str | None]] = field(default_factory=list)
+    shard: Shard
+    items: list[tuple[Ref, bytes, str]] = field(default_factory=list)
     size: int = 0
 
-    def take(self) -> list[tuple[Ref, bytes, str | None]]:
-        """The records, which wait here no more."""
+    def seal(self) -> Aggregate[Ref]:
+        """One record alone as it is, with its own key; several by the hash key of the first."""
         items, self.items, self.size = self.items, [], 0
-        return items
+        if len(items) == 1:
+            return _alone(items[0], self.shard.shard_id)
+        refs, records, keys = zip(*items, strict=True)
+        entry = PutEntry(aggregate_keyed(keys, records), OUTER_KEY, str(hash_key(keys[0])))
+        return Aggregate(entry, refs, self.shard.shard_id, self.shard.first, self.shard.last)
 
 
-class _Places(dict[str | None, _Pending[Ref]]):
+class _Places(dict[str, _Pending[Ref]]):
     """Where the records of a key wait; of the keys, those seen lately are known at once."""
 
-    def __init__(self, shard_map: ShardMap, unkeyed: _Pending[Ref]) -> None:
+    def __init__(self, shard_map: ShardMap) -> None:
         super().__init__()
         self._shard_map = shard_map
-        self._unkeyed = unkeyed
         self.by_shard: dict[str, _Pending[Ref]] = {}
 
-    def __missing__(self, key: str | None) -> _Pending[Ref]:
+    def __missing__(self, key: str) -> _Pending[Ref]:
         if len(self) >= _KNOWN_KEYS:
             self.clear()
-        if key is None:
-            pending = self._unkeyed
-        else:
-            shard = self._shard_map.shard_of_key(key)
-            pending = self.by_shard.setdefault(shard.shard_id, _Pending(shard))
-        self[key] = pending
+        shard = self._shard_map.shard_of_key(key)
+        pending = self[key] = self.by_shard.setdefault(shard.shard_id, _Pending(shard))
         return pending
+
+
+@dataclass(slots=True)
+class _Run(Generic[Ref]):
+    """Unkeyed records that wait for their aggregate to fill."""
+
+    records: list[bytes] = field(default_factory=list)
+    refs: list[Ref] = field(default_factory=list)
+    size: int = 0
+
+    def seal(self, shard: Shard | None, hash_key: int) -> Aggregate[Ref]:
+        """They go where the hash key is, and each carries it."""
+        records, refs = self.records, tuple(self.refs)
+        self.records, self.refs, self.size = [], [], 0
+        text = str(hash_key)
+        data = records[0] if len(records) == 1 else aggregate_alike(OUTER_KEY, text, records)
+        return _run(PutEntry(data, OUTER_KEY, text), refs, shard, hash_key)
 
 
 class Aggregator(Generic[Ref]):
@@ -120,7 +138,7 @@ class Aggregator(Generic[Ref]):
         """Without a map, keyed records go out one by one, which needs none."""
         self._target_bytes = target_bytes
         self._target_records = target_records
-        self._unkeyed: _Pending[Ref] = _Pending(None)
+        self._unkeyed: _Run[Ref] = _Run()
         self._turn = 0
         self.shard_map: ShardMap | None = None
         self._places: _Places[Ref] | None = None
@@ -128,7 +146,7 @@ class Aggregator(Generic[Ref]):
             self.take_map(shard_map)
 
     def add(
-        self, records: Sequence[bytes], keys: Iterable[str | None], refs: Iterable[Ref]
+        self, records: Sequence[bytes], keys: Sequence[str | None], refs: Sequence[Ref]
     ) -> list[Aggregate[Ref]]:
         """Take records, given in columns; returns the aggregates that they filled, in order.
 
@@ -136,36 +154,54 @@ class Aggregator(Generic[Ref]):
         Raises ValueError, and takes none, when one fits into no Kinesis record.
         """
         _check(records)
+        if keys.count(None) == len(keys):
+            return self._add_unkeyed(records, refs)
         full: list[Aggregate[Ref]] = []
         places, target, most = self._places, self._target_bytes, self._target_records
-        for item in zip(refs, records, keys, strict=True):
-            _, record, key = item
-            if places is not None:
-                pending = places[key]
-            elif key is None:
-                pending = self._unkeyed
-            else:
-                full.append(_alone(item))
+        for ref, record, key in zip(refs, records, keys, strict=True):
+            if key is None:
+                full += self._add_unkeyed([record], [ref])
                 continue
-            size = pending.size + len(record) + len(key or "") + _RECORD_OVERHEAD
+            if places is None:
+                full.append(_alone((ref, record, key)))
+                continue
+            pending = places[key]
+            size = pending.size + len(record) + len(key) + _RECORD_OVERHEAD
             if size > target and pending.items:
                 size -= pending.size
-                full.append(self._seal(pending))
-            pending.items.append(item)
+                full.append(pending.seal())
+            pending.items.append((ref, record, key))
             pending.size = size
             if size >= target or len(pending.items) >= most:
-                full.append(self._seal(pending))
+                full.append(pending.seal())
+        return full
+
+    def _add_unkeyed(self, records: Sequence[bytes], refs: Sequence[Ref]) -> list[Aggregate[Ref]]:
+        full: list[Aggregate[Ref]] = []
+        run, target, most = self._unkeyed, self._target_bytes, self._target_records
+        ends = [0, *accumulate(map(_RECORD_OVERHEAD.__add__, map(len, records)))]
+        at = 0
+        while at < len(records):
+            room = bisect_right(ends, target - run.size + ends[at]) - 1
+            until = max(min(room, at + most - len(run.records)), at if run.records else at + 1)
+            run.records += records[at:until]
+            run.refs += refs[at:until]
+            run.size += ends[until] - ends[at]
+            if until < len(records) or run.size >= target or len(run.records) >= most:
+                full.append(self._next_run())
+            at = until
         return full
 
     def flush(self) -> list[Aggregate[Ref]]:
         """Everything that waits, as it is."""
-        return [self._seal(pending) for pending in (*self._keyed(), self._unkeyed) if pending.items]
+        full = [pending.seal() for pending in self._keyed() if pending.items]
+        return [*full, self._next_run()] if self._unkeyed.records else full
 
     def take_map(self, shard_map: ShardMap) -> list[Aggregate[Ref]]:
         """Go on with a new map; returns what filled when the waiting records were sorted anew."""
         waiting = self._keyed()
         self.shard_map = shard_map
-        self._places = _Places(shard_map, self._unkeyed)
+        self._places = _Places(shard_map)
         return [one for pending in waiting for one in self._add_items(pending.items)]
 
     def again(self, lost: Aggregate[Ref]) -> list[Aggregate[Ref]]:
@@ -185,39 +221,22 @@ class Aggregator(Generic[Ref]):
     def _keyed(self) -> list[_Pending[Ref]]:
         return [] if self._places is None else list(self._places.by_shard.values())
 
-    def _add_items(self, items: list[tuple[Ref, bytes, str | None]]) -> list[Aggregate[Ref]]:
+    def _add_items(self, items: list[tuple[Ref, bytes, str]]) -> list[Aggregate[Ref]]:
         return self.add([item[1] for item in items], [item[2] for item in items], [item[0] for item in items])
 
-    def _seal(self, pending: _Pending[Ref]) -> Aggregate[Ref]:
-        """Keyed records as one of their shard; a run of unkeyed ones for the next shard in turn."""
-        if pending.shard is not None:
-            return _sealed(pending.take(), pending.shard)
+    def _next_run(self) -> Aggregate[Ref]:
+        """Close the run of unkeyed records and give it to the next shard in turn."""
         self._turn += 1
         if self.shard_map is None:
-            shard, hash_key = None, self._turn * _GOLDEN & MAX_HASH_KEY
-        else:
-            shard = self.shard_map.shards[self._turn % len(self.shard_map.shards)]
-            hash_key = (shard.first + shard.last) // 2
-        refs, records, _ = zip(*pending.take(), strict=True)
-        text = str(hash_key)
-        data = records[0] if len(records) == 1 else aggregate_alike(OUTER_KEY, text, records)
-        return _run(PutEntry(data, OUTER_KEY, text), refs, shard, hash_key)
+            return self._unkeyed.seal(None, self._turn * _GOLDEN & MAX_HASH_KEY)
+        shard = self.shard_map.shards[self._turn % len(self.shard_map.shards)]
+        return self._unkeyed.seal(shard, (shard.first + shard.last) // 2)
 
 
-def _sealed(items: list[tuple[Ref, bytes, str | None]], shard: Shard) -> Aggregate[Ref]:
-    """Keyed records: one alone as it is, with its own key; several by the hash key of the first."""
-    if len(items) == 1:
-        return _alone(items[0], shard)
-    refs, records, keys = zip(*items, strict=True)
-    entry = PutEntry(aggregate_keyed(keys, records), OUTER_KEY, str(hash_key(keys[0])))
-    return Aggregate(entry, refs, shard.shard_id, shard.first, shard.last)
-
-
-def _alone(item: tuple[Ref, bytes, str | None], shard: Shard | None = None) -> Aggregate[Ref]:
+def _alone(item: tuple[Ref, bytes, str], shard_id: str | None = None) -> Aggregate[Ref]:
     ref, record, key = item
-    place = hash_key(key or "")
-    shard_id = None if shard is None else shard.shard_id
-    return Aggregate(PutEntry(record, key or ""), (ref,), shard_id, place, place)
+    place = hash_key(key)
+    return Aggregate(PutEntry(record, key), (ref,), shard_id, place, place)
 
 
 def _run(entry: PutEntry, refs: tuple[Ref, ...], shard: Shard | None, hash_key: int) -> Aggregate[Ref]:

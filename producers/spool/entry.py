@@ -9,9 +9,9 @@ what is missing between two good entries is known exactly.
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Sequence
 from enum import Enum
-from itertools import count
+from itertools import chain, count
 from typing import NamedTuple
 from zlib import crc32
 
@@ -76,14 +76,14 @@ class Scan(NamedTuple):
     stop: Stop
 
 
-def encode(sync: bytes, first: int, positions: Iterable[bytes], records: Iterable[bytes]) -> list[bytes]:
+def encode(sync: bytes, first: int, positions: Sequence[bytes], records: Sequence[bytes]) -> list[bytes]:
     """Pieces to join: one entry per record, numbered from `first` on."""
-    pieces: list[bytes] = []
-    fields_of, checksum_of = _FIELDS.pack, _CHECKSUM.pack
-    for number, (position, record) in enumerate(zip(positions, records, strict=True), first):
-        fields = fields_of(number, len(position), len(record), crc32(record, crc32(position)))
-        pieces += (sync, checksum_of(crc32(fields)), fields, position, record)
-    return pieces
+    bodies = map(crc32, records, map(crc32, positions))
+    fields = list(map(_FIELDS.pack, count(first), map(len, positions), map(len, records), bodies))
+    checksums = map(_CHECKSUM.pack, map(crc32, fields))
+    return list(
+        chain.from_iterable(zip([sync] * len(fields), checksums, fields, positions, records, strict=True))
+    )
 
 
 def scan(block: bytes, sync: bytes, at: int = 0) -> Scan:
