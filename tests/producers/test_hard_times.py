@@ -1,10 +1,13 @@
 """A producer on a disk that cannot be written, and with a clock that goes back by hours."""
 
 import errno
+import io
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,9 +24,11 @@ from headrace.ops.shutdown import Shutdown
 from producers import daemon
 from producers.configuration import of_one
 from producers.progress import Progress
+from producers.spool.export import Wanted, as_ndjson, export
 from producers.spool.inspection import inspect
 from tests.doubles.kinesis import KinesisDouble
 from tests.producers.received import access_lines, assert_all_arrived, receive
+from tests.producers.sources.pushed import ask
 
 ROOT = Path(__file__).parents[2]
 Produce = Callable[..., int]
@@ -201,3 +206,52 @@ def test_a_rescued_spool_is_sent_from_another_place_by_a_producer_with_nothing_t
     nothing.touch()
     assert produce(nothing, spool=str(tmp_path / "rescued"), name="rescuer") == 0
     assert_all_arrived(kinesis)
+
+
+def test_exported_records_are_posted_as_they_are_and_nothing_counts_twice(
+    produce: Produce, kinesis: KinesisDouble, log: Path, tmp_path: Path
+) -> None:
+    kinesis.down()
+    stopping = Shutdown()
+
+    def stop(progress: Progress) -> None:
+        if progress.waiting == 3_000:
+            stopping.request("the test")
+
+    assert produce(log, tell=stop, shutdown=stopping, drain_seconds=0.0) == 0
+    lines = io.BytesIO()
+    assert all(as_ndjson(lines, record) for record in export(tmp_path / "spool", Wanted()))
+    kinesis.up()
+    post(lines.getvalue().splitlines(keepends=True), produce, tmp_path / "import")
+    received = receive(kinesis)
+    assert received.paths() == [f"/{n}" for n in range(1, 3_001)]
+    assert received.statuses == {}  # whose numbers these are is for their own producer to say
+    assert produce(log) == 0  # the spool was not lost after all, and is sent too
+    assert_all_arrived(kinesis)
+    assert set(receive(kinesis).copies.values()) == {2}
+
+
+def post(lines: list[bytes], produce: Produce, spool: Path) -> None:
+    """Give lines to an HTTP input, a thousand a request, and let it send them."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    posted, done = threading.Event(), Shutdown()
+
+    def client() -> None:
+        for start in range(0, len(lines), 1_000):
+            answer = ask(port, body=b"".join(lines[start : start + 1_000]))
+            assert answer.status == 202, answer.body
+        done.request("all is posted")
+
+    poster = threading.Thread(target=client)
+
+    def tell(_: Progress) -> None:
+        if not posted.is_set():
+            posted.set()
+            poster.start()
+
+    try:
+        assert produce(source="http", tell=tell, shutdown=done, port=port, paths=None, spool=str(spool)) == 0
+    finally:
+        done.request("the test is over")
+        poster.join()
