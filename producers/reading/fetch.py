@@ -12,11 +12,13 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from headrace.ops.clock import Clock
 from producers.reading.fetch_failure import AnswerRefused, failure_text
 
 PIECE_BYTES = 1 << 16
 _WAITING_PIECES = 8  # memory: so many at most wait to be taken, then the server has to
 _MOST_REDIRECTS = 5
+_PIECES_AT_ONCE = 64
 _OFFER_SECONDS = 0.1
 _JOIN_SECONDS = 2.0
 _ENDS_READING = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, zlib.error)
@@ -59,15 +61,14 @@ class Fetch:
         self._thread = threading.Thread(target=self._run, name="fetch", daemon=True)
         self._thread.start()
 
-    def take(self, seconds: float) -> Answer | bytes | End | None:
-        """What comes next; None when nothing came within that time."""
-        try:
-            item = self._items.get(timeout=seconds)
-        except queue.Empty:
-            return None
-        if isinstance(item, Exception):
-            raise item
-        return item
+    def arriving(self, clock: Clock, seconds: float) -> Iterator[Answer | bytes | End]:
+        """What comes within that time, and not more than a few MiB."""
+        deadline = clock.monotonic() + seconds
+        for _ in range(_PIECES_AT_ONCE):
+            item = self._take(max(0.0, deadline - clock.monotonic()))
+            if item is None:
+                return
+            yield item
 
     def close(self) -> None:
         """Give it up; a thread that still waits for the server's first byte ends when its time is over."""
@@ -77,6 +78,15 @@ class Fetch:
             with suppress(ValueError, RuntimeError, OSError):  # it has ended by itself
                 response.raw.shutdown()
             self._thread.join(_JOIN_SECONDS)
+
+    def _take(self, seconds: float) -> Answer | bytes | End | None:
+        try:
+            item = self._items.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        if isinstance(item, Exception):
+            raise item
+        return item
 
     def _run(self) -> None:
         try:

@@ -168,11 +168,11 @@ class RandomUserSource(Source):
         if self._left == 0:
             return None
         chunk = NOTHING_NOW
-        if self._fetch is not None:
-            chunk = self._more(self._fetch)
-        elif self._clock.monotonic() >= self._next_at and self._retrying.is_over():
+        if self._fetch is None and self._clock.monotonic() >= self._next_at and self._retrying.is_over():
             self._began_at, self._next_at = self._clock.monotonic(), float("-inf")
             self._fetch = Fetch(self._call())
+        if self._fetch is not None:
+            chunk = self._more(self._fetch)
         self.trouble = self._retrying.trouble
         return chunk
 
@@ -200,26 +200,32 @@ class RandomUserSource(Source):
         )
 
     def _more(self, fetch: Fetch) -> Chunk:
-        match fetch.take(_WAIT_SECONDS):
-            case Answer() as answer:
-                self._begin(answer)
-            case bytes(piece) if len(self._body) + len(piece) > self._settings.answer_bytes:
-                self.close()
-                limit = self._settings.answer_bytes
-                self._retrying.refused(f"its answer has more than answer_bytes, {limit:,}", "too_large")
-            case bytes(piece):
-                self._body += piece
-            case End("") if self._fetch is not None:
-                return self._people()
-            case End(failure):
-                self.close()
-                self._retrying.failed(failure, "connection")
-        if self._fetch is not None and self._clock.monotonic() - self._began_at > _LONGEST_ANSWER_SECONDS:
+        for item in fetch.arriving(self._clock, _WAIT_SECONDS):
+            match item:
+                case Answer() as answer:
+                    self._begin(answer)
+                case bytes(piece):
+                    self._add(piece)
+                case End(""):
+                    return self._people()
+                case End(failure):
+                    self.close()
+                    self._retrying.failed(failure, "connection")
+            if self._fetch is None:
+                return NOTHING_NOW
+        if self._clock.monotonic() - self._began_at > _LONGEST_ANSWER_SECONDS:
             self.close()
             self._retrying.failed(
                 f"its answer is not complete after {_LONGEST_ANSWER_SECONDS:.0f} s", "connection"
             )
         return NOTHING_NOW
+
+    def _add(self, piece: bytes) -> None:
+        self._body += piece
+        limit = self._settings.answer_bytes
+        if len(self._body) > limit:
+            self.close()
+            self._retrying.refused(f"its answer has more than answer_bytes, {limit:,}", "too_large")
 
     def _begin(self, answer: Answer) -> None:
         """Go on with an answer that holds people; hang up on anything else."""

@@ -81,6 +81,7 @@ class SseSource(Source):
 
     def __init__(self, settings: Settings, opening: Opening) -> None:
         self._settings = settings
+        self._clock = opening.clock
         self._name = input_name(settings.url)
         last_id = opening.places.get(self._name, "").encode()
         self._events = EventStream(last_id, opening.quarantine, wanted=settings.events)
@@ -111,20 +112,24 @@ class SseSource(Source):
             self._events.begin()
 
     def _more(self) -> None:
-        if self._fetch is None:
-            if self._retrying.is_over():
-                self._brought_something = False
-                self._fetch = Fetch(self._call())
-            return
-        match self._fetch.take(_WAIT_SECONDS):
-            case bytes(piece):
-                self._brought_something = True
-                self._retrying.succeeded()
-                self._events.feed(piece)
-            case Answer() as answer:
-                self._begin(answer)
-            case End(failure):
-                self._end(failure)
+        fetch = self._fetch
+        if fetch is None:
+            if not self._retrying.is_over():
+                return
+            self._brought_something = False
+            fetch = self._fetch = Fetch(self._call())
+        for item in fetch.arriving(self._clock, _WAIT_SECONDS):
+            match item:
+                case bytes(piece):
+                    self._brought_something = True
+                    self._retrying.succeeded()
+                    self._events.feed(piece)
+                case Answer() as answer:
+                    self._begin(answer)
+                case End(failure):
+                    self._end(failure)
+            if self._fetch is not fetch or self._events.is_ready:
+                return
 
     def _call(self) -> Call:
         settings = self._settings

@@ -1,6 +1,7 @@
 """Producers on live sources, from the server to the stream: feeds that are cut, processes that are killed."""
 
 import random
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -87,6 +88,12 @@ def until(count: int, shutdown: Shutdown) -> Callable[[Progress], None]:
     return tell
 
 
+def wait_for_events(process: subprocess.Popen[bytes], kinesis: KinesisDouble, count: int) -> None:
+    """Until so many different records are there, while the process lives."""
+    wait_for(lambda: process.poll() is not None or len(receive(kinesis).events) >= count, 60)
+    assert process.poll() is None, process.communicate()[1].decode()
+
+
 def test_a_feed_that_is_cut_50_times_arrives_with_each_edit_once(
     produce: Callable[..., int], kinesis: KinesisDouble, feed: EventFeed
 ) -> None:
@@ -126,7 +133,7 @@ def test_a_feed_is_gone_on_with_after_kill_9_at_random_points_and_each_edit_coun
         process.kill()
         process.wait()
     last = producers.start(*start)
-    wait_for(lambda: len(receive(kinesis).events) == published, 60)
+    wait_for_events(last, kinesis, published)
     last.terminate()
     _, said = last.communicate(timeout=30)
     assert last.returncode == 0, said.decode()
@@ -149,7 +156,7 @@ def test_people_of_an_api_with_etags_count_once_through_kill_9(
         process.kill()
         process.wait()
     last = producers.start(*start)
-    wait_for(lambda: len(receive(kinesis).events) == len(people), 60)
+    wait_for_events(last, kinesis, len(people))
     asked = len(api.received)
     wait_for(lambda: len(api.received) >= asked + 3)
     last.terminate()
@@ -182,7 +189,7 @@ def test_no_password_is_ever_in_the_spool_the_stream_or_the_log(
         assert not [value for value in api.people.secrets if value.encode() in content]
     kinesis.up()
     last = producers.start("random-user", "--url", api.url, "--poll-seconds", "9")
-    wait_for(lambda: len(receive(kinesis).events) == 56 + 100, 30)
+    wait_for_events(last, kinesis, 56 + 100)
     last.kill()
     assert len(receive(kinesis).rejects) == 6
     stream = b"".join(record.data for record in kinesis.records("events"))
