@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from headrace.kinesis.client import KinesisClient
+from headrace.kinesis.port import Kinesis
 from headrace.ops.clock import Clock, new_ulid
 from producers.configuration import Input
 from producers.intake import Intake
@@ -34,7 +34,7 @@ class Assembly(NamedTuple):
     """What pipelines need beside their input."""
 
     producer: ProducerSettings
-    client: KinesisClient
+    client: Kinesis
     clock: Clock
 
 

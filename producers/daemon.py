@@ -9,7 +9,8 @@ from contextlib import ExitStack
 from functools import partial
 
 from headrace.errors import HeadraceError, SettingsError
-from headrace.kinesis.client import KinesisClient, connect
+from headrace.kinesis.client import connect
+from headrace.kinesis.port import Kinesis
 from headrace.ops.clock import Clock
 from headrace.ops.emf import EmfReporter
 from headrace.ops.health import Health, HealthServer
@@ -30,7 +31,7 @@ def run(
     shutdown: Shutdown,
     *,
     tell: Callable[[Progress], None] = lambda _: None,
-    client: KinesisClient | None = None,
+    client: Kinesis | None = None,
     reread: Callable[[], Configuration | None] = lambda: None,
     notifier: Notifier | None = None,
 ) -> int:

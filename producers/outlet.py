@@ -5,18 +5,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from headrace.errors import KinesisNotFound, KinesisRefused, KinesisUnavailable
+from headrace.errors import KinesisRefused, KinesisUnavailable
 from headrace.kinesis.aggregator import TARGET_BYTES, Aggregate, Aggregator, Fate
-from headrace.kinesis.client import KinesisClient
-from headrace.kinesis.messages import (
-    LONGEST_KEY_BYTES,
-    MAX_PUT_RECORDS,
-    MAX_RECORD_BYTES,
-    USUAL_RECORD_BYTES,
-    PutEntry,
-    PutResult,
-    shard_map,
-)
+from headrace.kinesis.messages import MAX_PUT_RECORDS, USUAL_RECORD_BYTES, PutEntry, PutResult
+from headrace.kinesis.port import Kinesis
 from headrace.kinesis.shard_map import ShardMap
 from headrace.ops import metrics
 from headrace.ops.clock import Clock
@@ -24,12 +16,12 @@ from producers.announcement import Announcement
 from producers.in_flight import InFlight
 from producers.lanes import MAX_REQUEST_BYTES, Lanes, Parcel
 from producers.rate import BackOff
+from producers.stream_state import StreamState
 
 CONNECTIONS = 4
 _UNORDERED_WINDOW = 16
 _ORDERED_TARGET_BYTES = 160_000
 """Where one aggregate of a shard is under way: at 150 ms a round trip it still fills the shard's 1 MiB/s."""
-_REFRESH_SECONDS = 600.0
 _SMALLEST_SHARE_BYTES = 256 << 10  # what is less is not divided between the connections
 _THROTTLED = "ProvisionedThroughputExceededException"
 
@@ -51,7 +43,7 @@ class Outlet:
 
     def __init__(
         self,
-        client: KinesisClient,
+        client: Kinesis,
         stream: str,
         clock: Clock,
         draw: Callable[[], float],
@@ -69,18 +61,20 @@ class Outlet:
         self._in_flight = InFlight(connections)
         self._back_off = BackOff(draw)
         self._announcement = Announcement(draw)
-        self._map_is_stale = True
-        self._refresh_at = float("-inf")
+        self._state = StreamState(client, stream)
         self._refused: KinesisRefused | None = None  # while its reason may be that the stream takes less now
         self._doubtful: list[tuple[Parcel, str]] = []  # taken by a shard that the map does not explain
         self._acknowledged: list[tuple[int, ...]] = []
         self._gathering = 0
         self._gathering_since = 0.0
         self.trouble = ""
-        self.largest_record = MAX_RECORD_BYTES - LONGEST_KEY_BYTES
-        """Bytes that a record may have; the most of any stream while this one has not been asked."""
         self.unfit: deque[tuple[int, bytes]] = deque()
         """Records that have more, by their number: the sender is to add another one in the place of each."""
+
+    @property
+    def largest_record(self) -> int:
+        """Bytes that a record may have; any thread may ask."""
+        return self._state.largest_record
 
     @property
     def queued_bytes(self) -> int:
@@ -95,7 +89,7 @@ class Outlet:
     @property
     def is_ready(self) -> bool:
         """Whether the shards are known; raises KinesisRefused when there is no such stream."""
-        self._keep_map()
+        self._keep_up()
         return self._aggregator.shard_map is not None
 
     @property
@@ -130,7 +124,7 @@ class Outlet:
         Raises KinesisRefused.
         """
         self._in_flight.settle()
-        self._keep_map()
+        self._keep_up()
         self._begin()
         return self._take_acknowledged()
 
@@ -167,7 +161,7 @@ class Outlet:
     def _begin(self) -> None:
         """As many requests as there are connections free and aggregates that may go."""
         now = self._clock.monotonic()
-        if self._map_is_stale or now >= self._refresh_at or not self._back_off.is_over(now):
+        if self._state.is_due(now) or not self._back_off.is_over(now):
             return
         while self._in_flight.free:
             status = self._announcement.take(now)
@@ -208,7 +202,7 @@ class Outlet:
                 self._acknowledge(parcel, now)
             else:
                 self._doubtful.append((parcel, shard_id))
-                self._map_is_stale = True
+                self._state.is_wrong = True
         self._lanes.put_back(failed)
 
     def _on_lost(self, request: _Request, error: BaseException) -> None:
@@ -219,7 +213,7 @@ class Outlet:
         if isinstance(error, KinesisUnavailable):
             self._fail(error, request.begun)
         elif isinstance(error, KinesisRefused) and any(p.size > USUAL_RECORD_BYTES for p in request.parcels):
-            self._refused, self._map_is_stale = error, True
+            self._refused, self._state.is_wrong = error, True
         else:
             raise error
 
@@ -257,45 +251,29 @@ class Outlet:
 
     # -- the stream: its shards, and how large a record may be
 
-    def _keep_map(self) -> None:
+    def _keep_up(self) -> None:
         """Ask for the stream's state where ours is wrong, or old, once nothing is under way.
 
         Until then nothing new begins, so that no record overtakes another of its key on its new way.
         """
         now = self._clock.monotonic()
-        is_due = self._map_is_stale or now >= self._refresh_at
-        if not is_due or self._in_flight.count or not self._back_off.is_over(now):
+        state = self._state
+        if not state.is_due(now) or self._in_flight.count or not self._back_off.is_over(now):
             return
         try:
-            fresh = shard_map(self._client.list_shards(self._stream))
-            self._limit(self._ask_for_limit())
+            fresh = state.ask(now, surely=self._refused is not None)
         except (KinesisUnavailable, ValueError) as error:  # ValueError: caught in the middle of a split
-            self._refresh_at = now + _REFRESH_SECONDS / 10
-            if self._map_is_stale:
+            if state.is_wrong:
                 self._fail(error, now)
             return
         self.trouble = ""
         self._back_off.succeeded()
-        self._map_is_stale = False
-        self._refresh_at = now + _REFRESH_SECONDS
+        self._put_aside_what_is_unfit()
         self._follow_map(fresh, now)
 
-    def _ask_for_limit(self) -> int:
-        try:
-            return self._client.describe_stream_summary(self._stream).max_record_bytes
-        except KinesisNotFound:
-            raise
-        except KinesisRefused:  # no right to ask
-            return USUAL_RECORD_BYTES
-        except KinesisUnavailable:  # a large record that is refused makes us ask again
-            if self._refused is not None:
-                raise
-            return self.largest_record + LONGEST_KEY_BYTES
-
-    def _limit(self, record_bytes: int) -> None:
-        """Follow what the stream takes. Raises the refusal of a request when that was not the reason."""
-        self.largest_record = record_bytes - LONGEST_KEY_BYTES
-        larger = self._lanes.take_larger(self.largest_record)
+    def _put_aside_what_is_unfit(self) -> None:
+        """What waits and is too large now. Raises the refusal of a request when that was not the reason."""
+        larger = self._lanes.take_larger(self._state.largest_record)
         self.unfit.extend((aggregate.refs[0], aggregate.entry.data) for aggregate in larger)
         refused, self._refused = self._refused, None
         if refused is not None and not larger:

@@ -3,18 +3,21 @@
 So AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_KINESIS, profiles, instance roles and SSO work as with any AWS SDK.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import botocore.exceptions
 import botocore.httpsession
 import botocore.session
+import botocore.utils
 from botocore.credentials import Credentials
 
 from headrace.errors import KinesisUnavailable, SettingsError
 from headrace.kinesis.signature import Keys
 
-_REFRESH_FAULTS = (
+REFRESH_FAULTS = (
     botocore.exceptions.BotoCoreError,
     botocore.exceptions.ClientError,  # STS refused
     RuntimeError,  # botocore's word for new credentials that have ended already
@@ -26,12 +29,16 @@ _REGION = {"region": ("region", ["AWS_REGION", "AWS_DEFAULT_REGION"], None, None
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One Kinesis endpoint; `keys` gives credentials that are valid now and may ask the network for them."""
+    """One Kinesis endpoint; `keys` gives credentials that are valid now and may ask the network for them.
+
+    `renew` finds new ones in the place of those that the service says have ended.
+    """
 
     url: str
     region: str
     keys: Callable[[], Keys]
     ca_bundle: str | None = None
+    renew: Callable[[Keys], None] | None = None
 
 
 def resolve(*, endpoint_url: str | None = None, region: str | None = None) -> Endpoint:
@@ -39,7 +46,7 @@ def resolve(*, endpoint_url: str | None = None, region: str | None = None) -> En
 
     Raises SettingsError when no region or no credentials can be found.
     """
-    session = botocore.session.Session(session_vars=_REGION)
+    session = new_session()
     try:
         client = session.create_client("kinesis", region_name=region, endpoint_url=endpoint_url)
         credentials = session.get_credentials()
@@ -50,9 +57,42 @@ def resolve(*, endpoint_url: str | None = None, region: str | None = None) -> En
     if credentials is None:
         raise SettingsError("no AWS credentials: set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY")
     bundle = session.get_config_variable("ca_bundle") or botocore.httpsession.get_cert_path(verify=True)
-    return Endpoint(
-        client.meta.endpoint_url, client.meta.region_name, lambda: frozen_keys(credentials), str(bundle)
-    )
+    found = _Found(credentials)
+    return Endpoint(client.meta.endpoint_url, client.meta.region_name, found.keys, str(bundle), found.renew)
+
+
+def new_session() -> botocore.session.Session:
+    """A session that reads the environment and the AWS files anew."""
+    return botocore.session.Session(session_vars=_REGION)
+
+
+def proxy_of(url: str) -> str | None:
+    """The proxy by which the environment (HTTPS_PROXY, HTTP_PROXY, NO_PROXY) says to reach it, if any."""
+    proxies: dict[str, str] = botocore.utils.get_environ_proxies(url)
+    return proxies.get(urlsplit(url).scheme)
+
+
+class _Found:
+    """Credentials by botocore's chain of providers; threads may share them."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+        self._lock = threading.Lock()
+
+    def keys(self) -> Keys:
+        return frozen_keys(self._credentials)
+
+    def renew(self, ended: Keys) -> None:
+        """Walk the chain again, unless another thread has; files that have changed are read too."""
+        with self._lock:
+            if self.keys() != ended:
+                return
+            try:
+                found = new_session().get_credentials()
+            except REFRESH_FAULTS as error:
+                raise KinesisUnavailable(f"AWS credentials could not be found anew: {error}") from error
+            if found is not None:
+                self._credentials = found
 
 
 def frozen_keys(credentials: Credentials) -> Keys:
@@ -62,7 +102,7 @@ def frozen_keys(credentials: Credentials) -> Keys:
     """
     try:
         frozen = credentials.get_frozen_credentials()
-    except _REFRESH_FAULTS as error:
+    except REFRESH_FAULTS as error:
         raise KinesisUnavailable(f"AWS credentials could not be refreshed: {error}") from error
     if not frozen.access_key or not frozen.secret_key:
         raise KinesisUnavailable("AWS credentials are empty after a refresh")

@@ -19,7 +19,8 @@ FATES: dict[str, type[HeadraceError]] = {
     "DryRunOperationException": KinesisRefused,
     "ExpiredIteratorException": IteratorExpired,
     "ExpiredNextTokenException": IteratorExpired,
-    "ExpiredTokenException": KinesisUnavailable,  # credentials may be renewed while we wait
+    "ExpiredToken": KinesisUnavailable,  # even found anew; they may be renewed while we wait
+    "ExpiredTokenException": KinesisUnavailable,
     "IncompleteSignature": KinesisRefused,
     "InternalFailure": KinesisUnavailable,
     "InternalFailureException": KinesisUnavailable,
@@ -46,6 +47,9 @@ FATES: dict[str, type[HeadraceError]] = {
 
 # Answers to a signature whose time the service does not believe.
 CLOCK_FAULTS = frozenset({"InvalidSignatureException", "RequestExpired", "SignatureDoesNotMatch"})
+
+# Answers to temporary credentials that are over: the service's clock says so, or their issuer took them back.
+ENDED_CREDENTIALS = frozenset({"ExpiredTokenException", "ExpiredToken"})
 
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500

@@ -16,7 +16,7 @@ import msgspec
 from headrace.errors import SettingsError
 
 if TYPE_CHECKING:  # the client brings botocore, which the tasks that fold can do without
-    from headrace.kinesis.client import StartAt
+    from headrace.kinesis.port import StartAt
 
 TRIM_HORIZON = "TRIM_HORIZON"
 _AT_TIMESTAMP = "AT_TIMESTAMP:"

@@ -6,8 +6,8 @@ from typing import NamedTuple, Protocol
 import pyarrow as pa
 
 from headrace.errors import RecordsTrimmed
-from headrace.kinesis.client import Records, StartAt
 from headrace.kinesis.messages import MAX_GET_RECORDS, Record
+from headrace.kinesis.port import Records, StartAt
 from stream_jobs.source.cache import RECORDS
 from stream_jobs.source.offsets import is_sequence, iterator_request
 from stream_jobs.source.shards import REMEDY_FOR_LOSS

@@ -1,4 +1,7 @@
-"""The services under contract: our double, ministack, and AWS itself when HEADRACE_CONTRACT_AWS=1."""
+"""The services under contract, each asked by our client and by boto3's core.
+
+They are our double, ministack, and AWS itself when HEADRACE_AWS=1.
+"""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +10,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from headrace.kinesis.client import connect
+from headrace.kinesis.client import Sdk, connect
 from headrace.ops.clock import SystemClock, new_ulid
 from infra.local import emulator
 from infra.local.state import State
@@ -16,12 +19,13 @@ from tests.doubles.kinesis import KinesisDouble
 
 REGION = "eu-west-1"
 
-# What a service does not do, and so cannot be held to. A test that needs it must fail there: once it passes,
-# the line goes.
+# What a service, or a client, does not do, and so cannot be held to. A test that needs it must fail there:
+# once it passes, the line goes.
 LACKING = {
     "ministack": {
         "bad iterators": "calls every bad iterator an expired one",
         "empty keys": "takes an empty partition key",
+        "large records": "knows no UpdateMaxRecordSize",
         "large requests": "refuses requests above 5 MiB; AWS takes 10 MiB",
         "on-demand": "starts an on-demand stream with 1 shard; AWS with 4",
         "resharding": "deletes the parent shard with its records",
@@ -37,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 SERVICES = [
     "double",
     pytest.param("ministack", marks=pytest.mark.stack),
-    *(["aws"] if os.environ.get("HEADRACE_CONTRACT_AWS") == "1" else []),
+    *(["aws"] if os.environ.get("HEADRACE_AWS") == "1" else []),
 ]
 
 
@@ -56,8 +60,15 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     emulator.stop(state, SystemClock())
 
 
+@pytest.fixture(params=["headrace", "boto3"])
+def sdk(request: pytest.FixtureRequest) -> Sdk:
+    """Who carries the calls."""
+    name: Sdk = request.param
+    return name
+
+
 @pytest.fixture(params=SERVICES)
-def service(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+def service(request: pytest.FixtureRequest, sdk: Sdk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """Each service in turn; a test marked `needs` a capability that one lacks must fail on that one."""
     name: str = request.param
     url = None
@@ -66,9 +77,10 @@ def service(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     for mark in request.node.iter_markers("needs"):
-        if reason := LACKING.get(name, {}).get(mark.args[0]):
-            request.applymarker(pytest.mark.xfail(reason=f"{name} {reason}", strict=True))
-    client = connect(SystemClock(), endpoint_url=url, region=REGION)
+        for lacking in (name, sdk):
+            if reason := LACKING.get(lacking, {}).get(mark.args[0]):
+                request.applymarker(pytest.mark.xfail(reason=f"{lacking} {reason}", strict=True))
+    client = connect(SystemClock(), endpoint_url=url, region=REGION, sdk=sdk)
     yield Service(name, client, boto3.client("kinesis", region_name=REGION, endpoint_url=url))
     client.close()
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from headrace.kinesis.client import KinesisClient
+from headrace.kinesis.port import Kinesis
 
 
 @dataclass(frozen=True)
@@ -11,5 +11,5 @@ class Service:
     """One Kinesis, as our client and as boto3 see it."""
 
     name: str
-    client: KinesisClient
+    client: Kinesis
     boto3: Any

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from headrace import errors
-from headrace.kinesis.client import KinesisClient
 from headrace.kinesis.messages import PutEntry, Record, ShardDescription, shard_map
+from headrace.kinesis.port import Kinesis
 from headrace.ops.clock import SystemClock, new_ulid
 from tests.contract.service import Service
 
@@ -22,7 +22,7 @@ def hash_range(shard: ShardDescription) -> tuple[int, int]:
     return int(found.starting_hash_key), int(found.ending_hash_key)
 
 
-def pages(client: KinesisClient, stream: str, shard_id: str, start: Any = "TRIM_HORIZON", **at: Any) -> Any:
+def pages(client: Kinesis, stream: str, shard_id: str, start: Any = "TRIM_HORIZON", **at: Any) -> Any:
     """The answers of a shard up to its tip or its end."""
     iterator: str | None = client.get_shard_iterator(stream, shard_id, start, **at)
     while iterator is not None:
@@ -37,17 +37,15 @@ def pages(client: KinesisClient, stream: str, shard_id: str, start: Any = "TRIM_
             return
 
 
-def read(
-    client: KinesisClient, stream: str, shard_id: str, start: Any = "TRIM_HORIZON", **at: Any
-) -> list[Record]:
+def read(client: Kinesis, stream: str, shard_id: str, start: Any = "TRIM_HORIZON", **at: Any) -> list[Record]:
     return [record for answer in pages(client, stream, shard_id, start, **at) for record in answer.records]
 
 
-def shard_ids(client: KinesisClient, stream: str) -> list[str]:
+def shard_ids(client: Kinesis, stream: str) -> list[str]:
     return [shard.shard_id for shard in client.list_shards(stream)]
 
 
-def put(client: KinesisClient, stream: str, *payloads: bytes, key: str = "k", hash_key: int = 0) -> list[str]:
+def put(client: Kinesis, stream: str, *payloads: bytes, key: str = "k", hash_key: int = 0) -> list[str]:
     results = client.put_records(stream, [PutEntry(data, key, str(hash_key)) for data in payloads])
     assert all(result.error_code is None for result in results)
     return [result.sequence_number or "" for result in results]
@@ -189,6 +187,18 @@ def test_what_is_over_a_limit_is_refused_whole(
 def test_a_request_of_nine_megabytes_is_taken(service: Service, stream: str) -> None:
     entries = [PutEntry(b"x" * 500_000, "k", str(n * (MAX_HASH_KEY // 18))) for n in range(18)]
     assert len(service.client.put_records(stream, entries)) == 18
+
+
+@pytest.mark.needs("large records")
+def test_a_stream_takes_larger_records_once_it_is_told_to(service: Service, stream: str) -> None:
+    before = service.client.describe_stream_summary(stream)
+    assert before.max_record_bytes == 1 << 20
+    service.boto3.update_max_record_size(StreamARN=before.stream_arn, MaxRecordSizeInKiB=10_240)
+    assert service.client.wait_until_active(stream).max_record_bytes == 10 << 20
+    data = b"x" * (5 << 20)
+    put(service.client, stream, data)
+    (record,) = read(service.client, stream, shard_ids(service.client, stream)[0])
+    assert record.data == data
 
 
 def test_500_records_are_taken(service: Service, stream: str) -> None:

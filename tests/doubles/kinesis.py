@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -31,6 +31,13 @@ from tests.doubles.kinesis_stream import Shard, StoredRecord, Stream
 
 _REASONS = {200: "OK", 400: "Bad Request", 429: "Too Many Requests", 500: "Error", 503: "Unavailable"}
 _LARGEST_SKEW = timedelta(minutes=5)
+
+
+class Request(NamedTuple):
+    """What came in: header names in lower case."""
+
+    headers: dict[str, str]
+    body: bytes
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -95,6 +102,7 @@ class KinesisDouble:
         self.check_signature_time = False
         self.latency_seconds = 0.0  # of each answer, in real time
         self.calls: list[str] = []  # the operations, in the order they came in
+        self.requests: list[Request] | None = None  # a list to keep what came in
         self.crashes: list[str] = []
         self.port = port
         self._lock = threading.RLock()
@@ -195,6 +203,8 @@ class KinesisDouble:
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
         with self._lock:
             self.calls.append(operation)
+            if self.requests is not None:
+                self.requests.append(Request(headers, body))
             fault = self.faults.draw(operation)
             answer = self._before(fault)
             if answer is None:

@@ -47,7 +47,7 @@ class Load:
     def follow_map(self) -> None:
         """Until the outlet knows the shards as they are."""
         self.outlet.flush()
-        while self.outlet._map_is_stale or not self.outlet._back_off.is_over(self._clock.monotonic()):
+        while self.outlet._state.is_wrong or not self.outlet._back_off.is_over(self._clock.monotonic()):
             self._clock.advance(0.1)
             assert self.outlet.is_ready
 
