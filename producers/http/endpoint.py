@@ -13,7 +13,7 @@ from producers.http.answer import Answer, problem, retry_later
 from producers.http.body import Limits
 from producers.http.connection import Head, ReadBody
 from producers.http.intray import Intray, Request
-from producers.http.judge import judge
+from producers.http.judge import Good, judge
 from producers.line_format import Seal, is_of_lines
 
 T = TypeVar("T")
@@ -135,10 +135,13 @@ class Endpoint:
         found = await _aside(len(body), lambda: self._records(head, asked, body))
         if isinstance(found, Answer):
             return found
-        good = await _aside(len(body), lambda: judge(found, asked.record_type, self._seal))
+        good = await _aside(len(body), lambda: self._judge(asked, found))
         if isinstance(good, Answer):
             return good
         return await self._intray.take(request, good)
+
+    def _judge(self, asked: Asked, found: list[bytes]) -> Good | Answer:
+        return judge(found, asked.record_type, self._seal, record_bytes=self._limits.record_bytes)
 
     def _records(self, head: Head, asked: Asked, body: bytes) -> list[bytes] | Answer:
         return bodies.records(asked.media_type, head.headers, body, self._limits)

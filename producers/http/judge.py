@@ -13,8 +13,11 @@ from producers.line_format import Seal, unparsable
 
 _PROBE = "http"  # the records are judged as if of this source, and get their own when they are taken
 _NAME_BYTES = 2 * MAX_SOURCE_BYTES
-_LARGEST_BYTES = (1 << 20) - 1024  # of a record, that any stream takes with its partition key
 _TOLD_ERRORS = 100
+
+TAKEN_BY_ANY = (1 << 20) - 1024
+"""Bytes of a record that every stream takes, with its partition key; some take more."""
+
 _NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -43,9 +46,15 @@ class _Fate(NamedTuple):
 _decode_head = msgspec.json.Decoder(_Head).decode
 
 
-def judge(lines: Sequence[bytes], record_type: str | None, seal: Seal) -> Good | Answer:
-    """All of them, or 422 with the reasons of each bad one; `record_type` is what the request says of all."""
-    fates = [_judge_one(line, record_type, seal) for line in lines]
+def judge(
+    lines: Sequence[bytes], record_type: str | None, seal: Seal, *, record_bytes: int = TAKEN_BY_ANY
+) -> Good | Answer:
+    """All of them, or 422 with the reasons of each bad one.
+
+    `record_type` is what the request says of all; `record_bytes` bounds a record as it travels.
+    """
+    largest = max(record_bytes, TAKEN_BY_ANY)
+    fates = [_judge_one(line, record_type, seal, largest) for line in lines]
     good = [fate for fate in fates if isinstance(fate, _Fate)]
     if len(good) < len(fates):
         return _unprocessable(fates)
@@ -59,7 +68,7 @@ def judge(lines: Sequence[bytes], record_type: str | None, seal: Seal) -> Good |
     return Good([fate.record for fate in good], any(passing), sum(fate.size for fate in good))
 
 
-def _judge_one(line: bytes, record_type: str | None, seal: Seal) -> _Fate | Rejection:
+def _judge_one(line: bytes, record_type: str | None, seal: Seal, largest: int) -> _Fate | Rejection:
     try:
         head = _decode_head(line)
     except _NO_JSON:
@@ -79,8 +88,8 @@ def _judge_one(line: bytes, record_type: str | None, seal: Seal) -> _Fate | Reje
         if isinstance(verdict, Rejection):
             return verdict
         sealed = line
-    if len(sealed) + (0 if passing else _NAME_BYTES) > _LARGEST_BYTES:
-        message = f"the record would have more than {_LARGEST_BYTES} bytes"
+    if len(sealed) + (0 if passing else _NAME_BYTES) > largest:
+        message = f"the record would have more than {largest} bytes"
         return Rejection(code=RejectCode.TOO_LARGE, errors=(FieldError("$", message),), raw=line)
     return _Fate(line, passing, len(sealed))
 

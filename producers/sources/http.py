@@ -16,6 +16,7 @@ from producers.http.connection import Times
 from producers.http.endpoint import Endpoint
 from producers.http.idempotency import Requests
 from producers.http.intray import Intray
+from producers.http.judge import TAKEN_BY_ANY
 from producers.http.lane import Lane, Submission
 from producers.http.server import Server, Service
 from producers.http.tls import Certificate
@@ -62,8 +63,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     record_bytes: Annotated[
         Annotated[int, msgspec.Meta(ge=1, le=MAX_LINE_BYTES)],
-        Setting("HEADRACE_HTTP_RECORD_BYTES", "bytes of a record at most"),
-    ] = MAX_LINE_BYTES
+        Setting(
+            "HEADRACE_HTTP_RECORD_BYTES",
+            "bytes of a record at most; more than by default only where the stream takes larger records",
+        ),
+    ] = TAKEN_BY_ANY
     memory_bytes: Annotated[
         _Count,
         Setting("HEADRACE_HTTP_MEMORY_BYTES", "bytes of bodies held at a time, of all requests together"),
@@ -83,10 +87,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _Seconds, Setting("HEADRACE_HTTP_KEY_HOURS", "an Idempotency-Key is known for that long")
     ] = 24.0
 
+    def __post_init__(self) -> None:
+        """Raise SettingsError where settings do not go together."""
+        protected = self.token_file and self.certificate
+        if not protected and not self.unprotected and not _is_loopback(self.host):
+            raise SettingsError(
+                f"listening on {self.host} needs a token_file and a certificate; "
+                "unprotected = true does without"
+            )
+        if bool(self.certificate) != bool(self.private_key):
+            raise SettingsError("certificate and private_key go together")
+
 
 def open_source(settings: Settings, opening: Opening) -> "HttpSource":
     """Listen. Raises SettingsError or SpoolUnusable."""
-    _require_protection(settings)
     tokens = Tokens(Path(settings.token_file)) if settings.token_file else None
     return HttpSource(settings, opening, tokens, _certificate(settings))
 
@@ -151,16 +165,6 @@ class HttpSource(Source):
         return self._requests.committed((it.name, it.places[-1]) for it in submissions)
 
 
-def _require_protection(settings: Settings) -> None:
-    """Raise SettingsError where anybody could post, or read the token, without that being wanted."""
-    protected = settings.token_file and settings.certificate
-    if not protected and not settings.unprotected and not _is_loopback(settings.host):
-        raise SettingsError(
-            f"listening on {settings.host} needs a token_file and a certificate; "
-            "unprotected = true does without"
-        )
-
-
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -169,8 +173,6 @@ def _is_loopback(host: str) -> bool:
 
 
 def _certificate(settings: Settings) -> Certificate | None:
-    if bool(settings.certificate) != bool(settings.private_key):
-        raise SettingsError("certificate and private_key go together")
     if not settings.certificate or not settings.private_key:
         return None
     return Certificate(Path(settings.certificate), Path(settings.private_key))

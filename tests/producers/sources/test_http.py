@@ -199,6 +199,21 @@ def test_413_for_a_body_its_records_and_each_record(tmp_path: Path) -> None:
         assert len(push.events()) == 20
 
 
+def test_a_record_that_fits_but_would_not_travel_is_422(push: Push) -> None:
+    largest = push.settings.record_bytes
+    short = line().replace(b'"data": {', b'"data": {%b')
+    assert push.post(short.replace(b"%b", b" " * (largest - len(short)))).json["errors"] == [
+        {
+            "index": 0,
+            "code": "too_large",
+            "path": "$",
+            "message": f"the record would have more than {largest} bytes",
+        }
+    ]
+    assert push.post(short.replace(b"%b", b" " * (largest - len(short) - 1000))).status == 202
+    assert push.paths() == ["/1"]
+
+
 def test_a_connection_serves_many_requests_also_after_a_refusal(push: Push) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", push.port, timeout=20)
     connection.connect()
