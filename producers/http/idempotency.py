@@ -23,6 +23,7 @@ _PREFIX = "key/"
 _DIGITS = 32  # 128 bits of the key's digest
 _FINGERPRINT_DIGITS = 16
 _MOVED_TOGETHER = 512
+_SETTINGS = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS requests (
     name TEXT PRIMARY KEY, taken INTEGER NOT NULL, records INTEGER NOT NULL,
@@ -77,11 +78,13 @@ class Requests:
         self._keep_seconds = keep_seconds
         self._recent = {name: _known(place) for name, place in positions.items() if name.startswith(_PREFIX)}
         self._lock = threading.Lock()
+        self._writing, self._reading = _connect(path), _connect(path)
         try:
-            self._writing = _connect(path)
+            for connection in (self._writing, self._reading):
+                connection.executescript(_SETTINGS)
             self._writing.executescript(_SCHEMA)
-            self._reading = _connect(path)
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
+            self.close()
             raise SpoolUnusable(
                 f"{path}: {error}. Mend the disk, or move the file away: requests of the last day that come "
                 "again are then taken again"
@@ -146,7 +149,7 @@ def _known(place: str) -> Known:
 
 def _connect(path: Path) -> sqlite3.Connection:
     """Each connection is used by one thread at a time, and made by another."""
-    connection = sqlite3.connect(path, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
+    try:
+        return sqlite3.connect(path, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise SpoolUnusable(f"{path}: {error}") from error

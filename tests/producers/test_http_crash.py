@@ -129,7 +129,7 @@ def daemon(kinesis: KinesisDouble, tmp_path: Path) -> Iterator[Daemon]:
 
 @pytest.mark.crash
 @pytest.mark.parametrize("load", [MANY_SMALL, FEW_LARGE])
-def test_killed_at_random_points_each_request_with_a_key_is_taken_once_and_no_202_is_a_lie(
+def test_killed_and_stopped_at_random_points_each_request_with_a_key_is_taken_once_and_no_202_is_a_lie(
     daemon: Daemon, kinesis: KinesisDouble, load: Load
 ) -> None:
     clients = [Client(name, daemon.port, load) for name in range(load.clients)]
@@ -137,10 +137,10 @@ def test_killed_at_random_points_each_request_with_a_key_is_taken_once_and_no_20
     daemon.start(HEADRACE_RATE=load.rate)
     for client in clients:
         client.start()
-    for _ in range(KILLS):
+    for turn in range(KILLS):
         _wait_for(lambda: _post(daemon.port, b"") == 202)
         time.sleep(chance.random() * 0.4)
-        daemon.kill()
+        daemon.stop() if turn % 3 == 2 else daemon.kill()
         acknowledged = {path for client in clients for path in client.acknowledged}
         assert acknowledged <= _on_disk(daemon.spool) | set(receive(kinesis).paths())
         daemon.start(HEADRACE_RATE=load.rate)
