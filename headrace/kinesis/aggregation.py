@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from hashlib import md5
+from itertools import count as numbers
 from typing import NamedTuple
 
 MAGIC = b"\xf3\x89\x9a\xc2"
@@ -38,8 +39,6 @@ _USUAL_HEAD = re.compile(
 )
 
 _CACHED_HEADS = 1 << 14  # a producer's heads differ in length and index only and come back for ever
-
-_ONE_BYTE = tuple(bytes((n,)) for n in range(128))
 
 
 class UserRecord(NamedTuple):
@@ -69,11 +68,10 @@ def aggregate(records: Iterable[UserRecord]) -> bytes:
     return _aggregate(keys, hashes, indices, data)
 
 
-def aggregate_keyed(keys: Iterable[str], data: Sequence[bytes]) -> bytes:
+def aggregate_keyed(keys: Sequence[str], data: Sequence[bytes]) -> bytes:
     """As `aggregate`, of records without explicit hash keys, given in columns: at a third of the cost."""
-    table: dict[str, int] = {}
-    indices = [_key_index(table.setdefault(key, len(table))) for key in keys]
-    return _aggregate(table, (), indices, data)
+    table = dict(zip(dict.fromkeys(keys), map(_key_index, numbers()), strict=False))
+    return _aggregate(table, (), map(table.__getitem__, keys), data)
 
 
 def aggregate_alike(key: str, hash_key: str, data: Sequence[bytes]) -> bytes:
@@ -133,12 +131,9 @@ def _framed(pieces: Iterable[bytes]) -> bytes:
 
 
 def _table(tag: bytes, texts: Iterable[str]) -> list[bytes]:
-    pieces: list[bytes] = []
-    for text in texts:
-        encoded = text.encode()
-        size = len(encoded)
-        pieces += (tag, _ONE_BYTE[size] if size < len(_ONE_BYTE) else _varint_bytes(size), encoded)
-    return pieces
+    encoded = [text.encode() for text in texts]
+    sizes = map(_varint_bytes, map(len, encoded))
+    return [piece for size, text in zip(sizes, encoded, strict=True) for piece in (tag, size, text)]
 
 
 @lru_cache(maxsize=_CACHED_HEADS)
@@ -161,9 +156,8 @@ def _key_index(key_at: int) -> bytes:
     return _KEY_INDEX + _varint_bytes(key_at)
 
 
+@lru_cache(maxsize=_CACHED_HEADS)
 def _varint_bytes(number: int) -> bytes:
-    if number < len(_ONE_BYTE):
-        return _ONE_BYTE[number]
     out = bytearray()
     while number > 0x7F:  # noqa: PLR2004  seven bits a byte
         out.append(number & 0x7F | 0x80)

@@ -10,11 +10,12 @@ whole aggregate away when one of them lies outside the shard that it was read fr
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import accumulate
-from typing import Generic, TypeVar
+from operator import add
+from typing import Any, Generic, TypeVar, cast
 
 from headrace.kinesis.aggregation import UserRecord, aggregate_alike, aggregate_keyed, deaggregate
 from headrace.kinesis.messages import MAX_RECORD_BYTES, PutEntry
@@ -29,6 +30,9 @@ _GOLDEN = 0x9E3779B97F4A7C15F39CC0605CEDC835  # 2^128 / golden ratio: its multip
 _KNOWN_KEYS = 1 << 15
 
 Ref = TypeVar("Ref")
+
+
+_Columns = tuple[Sequence[bytes], Sequence[str | None], Sequence[Ref]]
 
 
 class Fate(Enum):
@@ -75,54 +79,75 @@ class Aggregate(Generic[Ref]):
 
 
 @dataclass(slots=True)
-class _Pending(Generic[Ref]):
-    """Keyed records of one shard that wait for their aggregate to fill."""
+class _Place(Generic[Ref]):
+    """Where records wait for their aggregate to fill: those of one shard; without one, unkeyed ones.
 
-    shard: Shard
-    items: list[tuple[Ref, bytes, str]] = field(default_factory=list)
-    size: int = 0
+    `picked` is for `Aggregator.add`: where in its columns the records of this place stand.
+    """
 
-    def seal(self) -> Aggregate[Ref]:
-        """One record alone as it is, with its own key; several by the hash key of the first."""
-        items, self.items, self.size = self.items, [], 0
-        if len(items) == 1:
-            return _alone(items[0], self.shard.shard_id)
-        refs, records, keys = zip(*items, strict=True)
-        entry = PutEntry(aggregate_keyed(keys, records), OUTER_KEY, str(hash_key(keys[0])))
-        return Aggregate(entry, refs, self.shard.shard_id, self.shard.first, self.shard.last)
-
-
-class _Places(dict[str, _Pending[Ref]]):
-    """Where the records of a key wait; of the keys, those seen lately are known at once."""
-
-    def __init__(self, shard_map: ShardMap) -> None:
-        super().__init__()
-        self._shard_map = shard_map
-        self.by_shard: dict[str, _Pending[Ref]] = {}
-
-    def __missing__(self, key: str) -> _Pending[Ref]:
-        if len(self) >= _KNOWN_KEYS:
-            self.clear()
-        shard = self._shard_map.shard_of_key(key)
-        pending = self[key] = self.by_shard.setdefault(shard.shard_id, _Pending(shard))
-        return pending
-
-
-@dataclass(slots=True)
-class _Run(Generic[Ref]):
-    """Unkeyed records that wait for their aggregate to fill."""
-
+    shard: Shard | None = None
+    picked: list[int] = field(default_factory=list)
     records: list[bytes] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
     refs: list[Ref] = field(default_factory=list)
     size: int = 0
 
-    def seal(self, shard: Shard | None, hash_key: int) -> Aggregate[Ref]:
-        """They go where the hash key is, and each carries it."""
-        records, refs = self.records, tuple(self.refs)
-        self.records, self.refs, self.size = [], [], 0
-        text = str(hash_key)
-        data = records[0] if len(records) == 1 else aggregate_alike(OUTER_KEY, text, records)
-        return _run(PutEntry(data, OUTER_KEY, text), refs, shard, hash_key)
+    def fill(self, columns: _Columns[Ref], *, target: int, most: int) -> Iterator[None]:
+        """Take records; yields whenever this place is full, and is to be empty when it goes on."""
+        records, keys, refs = columns
+        ends = [0, *accumulate(_sizes(records, None if self.shard is None else cast("Sequence[str]", keys)))]
+        at = 0
+        while at < len(records):
+            room = bisect_right(ends, target - self.size + ends[at]) - 1
+            until = max(min(room, at + most - len(self.records)), at if self.records else at + 1)
+            self._take(records[at:until], keys[at:until], refs[at:until], ends[until] - ends[at])
+            if until < len(records) or self.size >= target or len(self.records) >= most:
+                yield
+            at = until
+
+    def take_if_small(self, columns: _Columns[Ref], *, target: int, most: int) -> bool:
+        """Take records that do not fill this place; False when they might, and were not taken."""
+        records, keys, refs = columns
+        size = sum(map(len, records)) + sum(map(len, filter(None, keys))) + _RECORD_OVERHEAD * len(records)
+        if self.size + size >= target or len(self.records) + len(records) >= most:
+            return False
+        self._take(records, keys, refs, size)
+        return True
+
+    def empty(self) -> tuple[list[bytes], list[str | None], tuple[Ref, ...]]:
+        """The records, their keys and names, which wait here no more."""
+        emptied = self.records, self.keys, tuple(self.refs)
+        self.records, self.keys, self.refs, self.size = [], [], [], 0
+        return emptied
+
+    def _take(
+        self, records: Sequence[bytes], keys: Sequence[str | None], refs: Sequence[Ref], size: int
+    ) -> None:
+        self.records += records
+        self.keys += keys
+        self.refs += refs
+        self.size += size
+
+
+class _Places(dict[str | None, list[int]]):
+    """Key -> `picked` of its place; keys that were seen lately are known at once."""
+
+    def __init__(self, shard_map: ShardMap, unkeyed: _Place[Any]) -> None:
+        super().__init__()
+        self._shard_map = shard_map
+        self._unkeyed = unkeyed
+        self.by_shard: dict[str, _Place[Any]] = {}
+
+    def __missing__(self, key: str | None) -> list[int]:
+        if len(self) >= _KNOWN_KEYS:
+            self.clear()
+        if key is None:
+            place = self._unkeyed
+        else:
+            shard = self._shard_map.shard_of_key(key)
+            place = self.by_shard.setdefault(shard.shard_id, _Place(shard))
+        self[key] = place.picked
+        return place.picked
 
 
 class Aggregator(Generic[Ref]):
@@ -138,71 +163,47 @@ class Aggregator(Generic[Ref]):
         """Without a map, keyed records go out one by one, which needs none."""
         self._target_bytes = target_bytes
         self._target_records = target_records
-        self._unkeyed: _Run[Ref] = _Run()
+        self._unkeyed: _Place[Ref] = _Place()
         self._turn = 0
         self.shard_map: ShardMap | None = None
-        self._places: _Places[Ref] | None = None
+        self._places: _Places | None = None
         if shard_map is not None:
             self.take_map(shard_map)
 
     def add(
         self, records: Sequence[bytes], keys: Sequence[str | None], refs: Sequence[Ref]
     ) -> list[Aggregate[Ref]]:
-        """Take records, given in columns; returns the aggregates that they filled, in order.
+        """Take records, given in columns; returns the aggregates that they filled, in order per shard.
 
         A record without a key may go to any shard. Records of one key stay in order, and so do those without.
         Raises ValueError, and takes none, when one fits into no Kinesis record.
         """
         _check(records)
         if keys.count(None) == len(keys):
-            return self._add_unkeyed(records, refs)
+            return self._fill(self._unkeyed, (records, keys, refs))
+        places = self._places
+        if places is None:
+            return self._add_without_map(records, keys, refs)
+        for at, key in enumerate(keys):
+            places[key].append(at)
         full: list[Aggregate[Ref]] = []
-        places, target, most = self._places, self._target_bytes, self._target_records
-        for ref, record, key in zip(refs, records, keys, strict=True):
-            if key is None:
-                full += self._add_unkeyed([record], [ref])
-                continue
-            if places is None:
-                full.append(_alone((ref, record, key)))
-                continue
-            pending = places[key]
-            size = pending.size + len(record) + len(key) + _RECORD_OVERHEAD
-            if size > target and pending.items:
-                size -= pending.size
-                full.append(pending.seal())
-            pending.items.append((ref, record, key))
-            pending.size = size
-            if size >= target or len(pending.items) >= most:
-                full.append(pending.seal())
-        return full
-
-    def _add_unkeyed(self, records: Sequence[bytes], refs: Sequence[Ref]) -> list[Aggregate[Ref]]:
-        full: list[Aggregate[Ref]] = []
-        run, target, most = self._unkeyed, self._target_bytes, self._target_records
-        ends = [0, *accumulate(map(_RECORD_OVERHEAD.__add__, map(len, records)))]
-        at = 0
-        while at < len(records):
-            room = bisect_right(ends, target - run.size + ends[at]) - 1
-            until = max(min(room, at + most - len(run.records)), at if run.records else at + 1)
-            run.records += records[at:until]
-            run.refs += refs[at:until]
-            run.size += ends[until] - ends[at]
-            if until < len(records) or run.size >= target or len(run.records) >= most:
-                full.append(self._next_run())
-            at = until
+        for place in (self._unkeyed, *places.by_shard.values()):
+            if picked := place.picked:
+                picks = (list(map(column.__getitem__, picked)) for column in (records, keys, refs))
+                full += self._fill(place, cast("_Columns[Ref]", tuple(picks)))
+                picked.clear()
         return full
 
     def flush(self) -> list[Aggregate[Ref]]:
         """Everything that waits, as it is."""
-        full = [pending.seal() for pending in self._keyed() if pending.items]
-        return [*full, self._next_run()] if self._unkeyed.records else full
+        return [self._seal(place) for place in (*self._keyed(), self._unkeyed) if place.records]
 
     def take_map(self, shard_map: ShardMap) -> list[Aggregate[Ref]]:
         """Go on with a new map; returns what filled when the waiting records were sorted anew."""
         waiting = self._keyed()
         self.shard_map = shard_map
-        self._places = _Places(shard_map)
-        return [one for pending in waiting for one in self._add_items(pending.items)]
+        self._places = _Places(shard_map, self._unkeyed)
+        return [one for place in waiting for one in self.add(place.records, place.keys, place.refs)]
 
     def again(self, lost: Aggregate[Ref]) -> list[Aggregate[Ref]]:
         """The records of an aggregate that was put in vain, sorted by the present map, ready to send.
@@ -218,29 +219,60 @@ class Aggregator(Generic[Ref]):
         keys = [record.partition_key for record in records]
         return one.add([record.data for record in records], keys, lost.refs) + one.flush()
 
-    def _keyed(self) -> list[_Pending[Ref]]:
+    def _keyed(self) -> list[_Place[Ref]]:
         return [] if self._places is None else list(self._places.by_shard.values())
 
-    def _add_items(self, items: list[tuple[Ref, bytes, str]]) -> list[Aggregate[Ref]]:
-        return self.add([item[1] for item in items], [item[2] for item in items], [item[0] for item in items])
+    def _add_without_map(
+        self, records: Sequence[bytes], keys: Sequence[str | None], refs: Sequence[Ref]
+    ) -> list[Aggregate[Ref]]:
+        full: list[Aggregate[Ref]] = []
+        for record, key, ref in zip(records, keys, refs, strict=True):
+            unkeyed = key is None
+            full += self.add([record], [key], [ref]) if unkeyed else [_alone(record, key or "", ref, None)]
+        return full
 
-    def _next_run(self) -> Aggregate[Ref]:
-        """Close the run of unkeyed records and give it to the next shard in turn."""
+    def _fill(self, place: _Place[Ref], columns: _Columns[Ref]) -> list[Aggregate[Ref]]:
+        target, most = self._target_bytes, self._target_records
+        if place.take_if_small(columns, target=target, most=most):
+            return []
+        return [self._seal(place) for _ in place.fill(columns, target=target, most=most)]
+
+    def _seal(self, place: _Place[Ref]) -> Aggregate[Ref]:
+        """Keyed records by the hash key of the first; a run of unkeyed ones for the next shard in turn."""
+        records, keys, refs = place.empty()
+        if place.shard is not None:
+            return _of_shard(records, cast("list[str]", keys), refs, place.shard)
         self._turn += 1
         if self.shard_map is None:
-            return self._unkeyed.seal(None, self._turn * _GOLDEN & MAX_HASH_KEY)
-        shard = self.shard_map.shards[self._turn % len(self.shard_map.shards)]
-        return self._unkeyed.seal(shard, (shard.first + shard.last) // 2)
+            shard, hash_key = None, self._turn * _GOLDEN & MAX_HASH_KEY
+        else:
+            shard = self.shard_map.shards[self._turn % len(self.shard_map.shards)]
+            hash_key = (shard.first + shard.last) // 2
+        text = str(hash_key)
+        data = records[0] if len(records) == 1 else aggregate_alike(OUTER_KEY, text, records)
+        return _run(PutEntry(data, OUTER_KEY, text), refs, shard, hash_key)
 
 
-def _alone(item: tuple[Ref, bytes, str], shard_id: str | None = None) -> Aggregate[Ref]:
-    ref, record, key = item
+def _of_shard(records: list[bytes], keys: list[str], refs: tuple[Ref, ...], shard: Shard) -> Aggregate[Ref]:
+    """Keyed records: one alone as it is, with its own key."""
+    if len(records) == 1:
+        return _alone(records[0], keys[0], refs[0], shard.shard_id)
+    entry = PutEntry(aggregate_keyed(keys, records), OUTER_KEY, str(hash_key(keys[0])))
+    return Aggregate(entry, refs, shard.shard_id, shard.first, shard.last)
+
+
+def _alone(record: bytes, key: str, ref: Ref, shard_id: str | None) -> Aggregate[Ref]:
     place = hash_key(key)
     return Aggregate(PutEntry(record, key), (ref,), shard_id, place, place)
 
 
 def _run(entry: PutEntry, refs: tuple[Ref, ...], shard: Shard | None, hash_key: int) -> Aggregate[Ref]:
     return Aggregate(entry, refs, None if shard is None else shard.shard_id, hash_key, hash_key)
+
+
+def _sizes(records: Sequence[bytes], keys: Sequence[str] | None) -> Iterator[int]:
+    sizes = map(_RECORD_OVERHEAD.__add__, map(len, records))
+    return sizes if keys is None else map(add, sizes, map(len, keys))
 
 
 def _check(records: Sequence[bytes]) -> None:
