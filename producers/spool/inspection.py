@@ -111,7 +111,7 @@ def still(life: Path) -> Still | None:
 def inspect(spool: Path) -> SpoolReport:
     """What a spool holds. Raises SpoolUnusable."""
     found = [_life(life) for life in map(still, lives(spool)) if life is not None]
-    kept = [_size(path) for path in (spool / QUARANTINE).glob("*.raw")]
+    kept = [size_of(path) for path in (spool / QUARANTINE).glob("*.raw")]
     return SpoolReport(
         directory=str(spool),
         held_by=holder(spool),
@@ -172,17 +172,18 @@ def _life(life: Still) -> LifeReport:
         acknowledged=life.acknowledged,
         waiting=max(life.extent.last - life.acknowledged, 0),
         segments=len(life.extent.segments),
-        bytes=sum(_size(path) for _, path in segments.paths(life.directory)),
+        bytes=sum(size_of(path) for _, path in segments.paths(life.directory)),
         oldest_waiting=_oldest_waiting(life),
         positions=life.recovered.positions,
         damage=life.recovered.damage,
     )
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 when a producer has just deleted it."""
     try:
         return path.stat().st_size
-    except FileNotFoundError:  # a producer has deleted it since
+    except FileNotFoundError:
         return 0
 
 

@@ -13,9 +13,9 @@ from producers.spool import segment as segments
 from producers.spool.budget import spool_error
 from producers.spool.entry import HEADER_BYTES, Damaged, Entry, Run, Stop, scan
 from producers.spool.identity import Identity
-from producers.spool.inspection import lives
+from producers.spool.inspection import lives, size_of
 from producers.spool.mark import Progress
-from producers.spool.segment import Segment
+from producers.spool.segment import Header, Segment
 from producers.spool.spool import QUARANTINE
 
 _PIECE_BYTES = 1 << 20
@@ -50,7 +50,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 def size(spool: Path) -> int:
     """About how many bytes `verify` will walk."""
-    return sum(path.stat().st_size for path in _files(spool) if path.exists())
+    return sum(map(size_of, _files(spool)))
 
 
 def verify(spool: Path, advance: Callable[[int], object] = lambda _: None) -> Verification:
@@ -103,14 +103,20 @@ class _Check:
         paths = segments.paths(self._directory)
         for first, path in paths:
             try:
-                block = path.read_bytes()
+                block, opened = path.read_bytes(), segments.read_header(path)
             except FileNotFoundError:  # deleted since: all of it was acknowledged
                 self._expected = None
                 continue
-            self._segment(path, first, block, identity, final=path == paths[-1][1])
+            if opened is None or opened[0].first != first:
+                self._find(path, "its header is damaged in both copies: its entries cannot be read", 0)
+                self._expected = self._expected or first
+            else:
+                self._segment(path, block, opened, identity, final=path == paths[-1][1])
             self.bytes += len(block)
             self._advance(len(block))
         self._ends(paths, committed)
+        if not self._directory.exists():  # all of it was sent meanwhile
+            self.findings.clear()
 
     def _mark(self) -> Progress:
         path = self._directory / "mark"
@@ -120,20 +126,15 @@ class _Check:
         return progress or Progress()
 
     def _segment(
-        self, path: Path, first: int, block: bytes, identity: Identity | None, *, final: bool
+        self, path: Path, block: bytes, opened: tuple[Header, int], identity: Identity | None, *, final: bool
     ) -> None:
-        opened = segments.read_header(path)
-        if opened is None or opened[0].first != first:
-            self._find(path, "its header is damaged in both copies: its entries cannot be read", 0)
-            self._expected = self._expected or first
-            return
         header, start = opened
         if block[: start // 2] != block[start // 2 : start]:
             self._find(path, "one copy of its header is damaged; the other holds", 0)
         if identity is not None and (header.source, header.sync) != (identity.source, identity.sync):
             self._find(path, f"belongs to another life, {header.source}", 0)
-        self._reach(first, _Place(path, start), "no segment holds them")
-        self._entries(Segment(path, first, start, header.sync), block, final=final)
+        self._reach(header.first, _Place(path, start), "no segment holds them")
+        self._entries(Segment(path, header.first, start, header.sync), block, final=final)
 
     def _entries(self, segment: Segment, block: bytes, *, final: bool) -> None:
         found, end, stop = scan(block, segment.sync, segment.start)

@@ -42,7 +42,9 @@ def test_readiness_is_its_own_answer_and_health_where_there_is_none() -> None:
 
 def test_a_client_that_asks_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     with HealthServer(lambda: Health(ok=True, detail={})) as server:
-        monkeypatch.setattr(server._server.RequestHandlerClass, "timeout", 0.05)
+        handler = server._server.RequestHandlerClass
+        assert vars(handler)["timeout"] > 0
+        monkeypatch.setattr(handler, "timeout", 0.05)
         with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
             assert client.recv(1) == b""
 

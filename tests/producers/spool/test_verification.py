@@ -1,5 +1,6 @@
 """Any damage to a spool is found, and told with the numbers that it costs."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -126,3 +127,23 @@ def test_a_segment_of_another_life_is_found(spool: Path, tmp_path: Path) -> None
     other.close()
     segments_of(spool)[0].write_bytes(segments_of(tmp_path / "other")[0].read_bytes())
     assert "another life, api-1" in " ".join(finding.what for finding in damage(spool))
+
+
+def test_what_a_producer_sends_and_deletes_meanwhile_is_no_damage(tmp_path: Path) -> None:
+    opened = open_spool(tmp_path / "spool", segment_bytes=600)
+    for start in range(0, 30, 3):
+        fill(opened.life(), *RECORDS[start : start + 3], start=start)
+
+    def send(_: int) -> None:
+        opened.life().acknowledge(25)
+
+    verification = verify(tmp_path / "spool", send)
+    assert verification.findings == []
+    assert 0 < verification.entries < 30
+    opened.close()
+
+
+def test_a_life_that_is_swept_meanwhile_is_no_damage(spool: Path) -> None:
+    (life,) = spool.glob("0*")
+    verification = verify(spool, lambda _: shutil.rmtree(life, ignore_errors=True))
+    assert verification.findings == []
