@@ -107,6 +107,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting("HEADRACE_RANDOM_USER_CA_FILE", "a file of authorities to trust instead of the usual ones"),
     ] = None
 
+    def __post_init__(self) -> None:
+        """Raise SettingsError for what cannot lead to a server."""
+        check_server(self.url, self.proxy, self.ca_file)
+
 
 class _People(msgspec.Struct):
     """What is read of an answer."""
@@ -121,8 +125,7 @@ _NO_PEOPLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def open_source(settings: Settings, opening: Opening) -> Source:
-    """Begin nothing yet: the first `read` polls. Raises SettingsError."""
-    check_server(settings.url, settings.proxy, settings.ca_file)
+    """Begin nothing yet: the first `read` polls."""
     return RandomUserSource(settings, opening)
 
 

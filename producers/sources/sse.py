@@ -64,10 +64,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Setting("HEADRACE_SSE_CA_FILE", "a file of authorities to trust instead of the usual ones"),
     ] = None
 
+    def __post_init__(self) -> None:
+        """Raise SettingsError for what cannot lead to a server."""
+        check_server(self.url, self.proxy, self.ca_file)
+
 
 def open_source(settings: Settings, opening: Opening) -> Source:
-    """Begin nothing yet: the first `read` connects. Raises SettingsError."""
-    check_server(settings.url, settings.proxy, settings.ca_file)
+    """Begin nothing yet: the first `read` connects."""
     return SseSource(settings, opening)
 
 

@@ -310,10 +310,10 @@ def test_an_empty_answer_is_no_trouble(api: RandomUserApi, reader: Reader) -> No
     assert len(reader.poll()) == 3
 
 
-def test_a_wrong_address_is_known_at_the_start(opening: Open) -> None:
+def test_a_wrong_address_is_known_at_the_start() -> None:
     for url in ("randomuser.me/api", "", "file:///etc/passwd"):
         with pytest.raises(SettingsError, match="is no address"):
-            open_source(Settings(url=url), opening())
+            Settings(url=url)
 
 
 def test_the_time_of_the_poll_has_microseconds(reader: Reader) -> None:

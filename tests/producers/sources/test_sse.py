@@ -390,19 +390,19 @@ def test_closing_ends_a_connection_at_once_and_twice_is_fine(feed: EventFeed, re
         "http://x:99999/",
     ],
 )
-def test_a_wrong_address_is_known_at_the_start(opening: Open, url: str) -> None:
+def test_a_wrong_address_is_known_at_the_start(url: str) -> None:
     with pytest.raises(SettingsError, match="is no address: it begins with https://"):
-        open_source(Settings(url=url), opening())
+        Settings(url=url)
 
 
 @pytest.mark.parametrize(
     "url", ["https://joe:hunter2@example.com/feed", "joe:hunter2@example.com", "ftp://joe:hunter2@x"]
 )
-def test_a_password_in_the_address_is_refused_and_not_repeated(opening: Open, url: str) -> None:
+def test_a_password_in_the_address_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(SettingsError, match="leave the user and the password out") as said:
-        open_source(Settings(url=url), opening())
+        Settings(url=url)
     assert "hunter2" not in str(said.value)
 
 
-def test_a_path_may_hold_an_at_sign(opening: Open) -> None:
-    open_source(Settings(url="https://example.com/@joe?mail=joe@example.com"), opening()).close()
+def test_a_path_may_hold_an_at_sign() -> None:
+    Settings(url="https://example.com/@joe?mail=joe@example.com")

@@ -9,7 +9,7 @@ import pytest
 import trustme
 
 from headrace.errors import SettingsError
-from producers.sources.sse import Settings, open_source
+from producers.sources.sse import Settings
 from tests.doubles.clock import ManualClock
 from tests.doubles.event_feed import EventFeed, FeedEvent, Turn
 from tests.producers.sources.conftest import Open
@@ -90,7 +90,7 @@ def test_a_proxy_is_used_when_it_is_set_and_never_from_the_environment(
         assert [request.path for request in feed.received] == ["/v2/stream", "http://nowhere.invalid/feed"]
 
 
-def test_a_wrong_proxy_or_file_of_authorities_is_known_at_the_start(opening: Open, tmp_path: Path) -> None:
+def test_a_wrong_proxy_or_file_of_authorities_is_known_at_the_start(tmp_path: Path) -> None:
     no_certificate = tmp_path / "empty.pem"
     no_certificate.touch()
     for wrong, said in (
@@ -100,4 +100,4 @@ def test_a_wrong_proxy_or_file_of_authorities_is_known_at_the_start(opening: Ope
         ({"ca_file": str(no_certificate)}, "empty.pem cannot be used: no certificate"),
     ):
         with pytest.raises(SettingsError, match=said):
-            open_source(msgspec.convert({"url": "https://example.com/"} | wrong, Settings), opening())
+            msgspec.convert({"url": "https://example.com/"} | wrong, Settings)
