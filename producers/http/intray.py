@@ -95,16 +95,15 @@ class Intray:
         fits = good.passing or self._has_room(lane.waiting_bytes + submission.size)
         if not fits or not lane.offer(submission):
             return _no_room()
+        outcome, count = submission.outcome, len(good.records)
         if submission.name != UNNAMED:
-            self._under_way[request.name] = _UnderWay(
-                request.fingerprint, len(good.records), submission.outcome
-            )
-            submission.outcome.add_done_callback(lambda _: self._under_way.pop(request.name))
+            self._under_way[request.name] = _UnderWay(request.fingerprint, count, outcome)
+            outcome.add_done_callback(lambda _: self._under_way.pop(request.name))
         began = self._clock.monotonic()
-        answer = await self._fate(submission.outcome, len(good.records), lane=lane, submission=submission)
+        answer = await self._fate(outcome, count, withdraw=lambda: lane.withdraw(submission))
         if answer.status is HTTPStatus.ACCEPTED:
             metrics.HTTP_DURABLE_SECONDS.observe(self._clock.monotonic() - began)
-            metrics.HTTP_RECORDS.inc(len(good.records))
+            metrics.HTTP_RECORDS.inc(count)
         return answer
 
     def _submission(self, request: Request, good: Good) -> Submission:
@@ -124,21 +123,19 @@ class Intray:
         records: int,
         *,
         replayed: bool = False,
-        lane: Lane | None = None,
-        submission: Submission | None = None,
+        withdraw: Callable[[], bool] = lambda: False,
     ) -> Answer:
-        """Wait until the records are on disk, or will not be for a while."""
+        """Wait until the records are on disk, or will not be for a while: then take them back if possible."""
         try:
             async with asyncio.timeout(self._wait_seconds):
                 found = await asyncio.shield(outcome)
         except TimeoutError:
-            if lane is None or submission is None or not lane.withdraw(submission):
-                return _unknown()
-            outcome.set_result(Outcome.NOT_TAKEN)
-            return _no_room()
+            found = Outcome.WITHDRAWN if withdraw() else Outcome.UNKNOWN
+            if found is Outcome.WITHDRAWN:
+                outcome.set_result(found)
         if found is Outcome.ON_DISK:
             return accepted(records, replayed=replayed)
-        return _stopping() if found is Outcome.NOT_TAKEN else _unknown()
+        return {Outcome.NOT_TAKEN: _stopping, Outcome.WITHDRAWN: _no_room}.get(found, _unknown)()
 
 
 async def _at_once(answer: Answer) -> Answer:

@@ -24,6 +24,7 @@ class Outcome(Enum):
 
     ON_DISK = "all are on disk"
     NOT_TAKEN = "none was taken"
+    WITHDRAWN = "none was taken for too long"
     UNKNOWN = "some may have been taken"
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from headrace.errors import SettingsError
+from headrace.ops.clock import Clock
 from headrace.ops.logs import get_logger
 from headrace.ops.settings import Setting
 from producers.http.access import Tokens
@@ -111,37 +112,23 @@ class HttpSource(Source):
     def __init__(
         self, settings: Settings, opening: Opening, tokens: Tokens | None, certificate: Certificate | None
     ) -> None:
+        clock = opening.clock
         self._requests = Requests(
-            opening.directory / _DATABASE, opening.places, opening.clock, settings.key_hours * 3600
+            opening.directory / _DATABASE, opening.places, clock, settings.key_hours * 3600
         )
-        self._lane = Lane(_QUEUED_BYTES, opening.clock, self._on_disk)
-        self.passing: Source = (passing := Lane(_QUEUED_BYTES, opening.clock))
-        self._endpoint = Endpoint(
-            Intray(
-                self._lane,
-                passing,
-                requests=self._requests,
-                has_room=opening.has_room,
-                clock=opening.clock,
-                wait_seconds=settings.wait_seconds,
-            ),
-            opening.seal,
-            tokens,
-            Limits(settings.body_bytes, settings.body_records, settings.record_bytes),
-            settings.memory_bytes,
+        self._lane = Lane(_QUEUED_BYTES, clock, self._on_disk)
+        self.passing: Source = (passing := Lane(_QUEUED_BYTES, clock))
+        intray = Intray(
+            self._lane,
+            passing,
+            requests=self._requests,
+            has_room=opening.has_room,
+            clock=clock,
+            wait_seconds=settings.wait_seconds,
         )
-        service = Service(
-            self._endpoint.respond,
-            tokens.refresh if tokens else lambda: None,
-            certificate,
-            Times(settings.idle_seconds, settings.request_seconds),
-            settings.connections,
-        )
-        try:
-            self._server = Server(settings.host, settings.port, service, opening.clock)
-        except SettingsError:
-            self._requests.close()
-            raise
+        limits = Limits(settings.body_bytes, settings.body_records, settings.record_bytes)
+        self._endpoint = Endpoint(intray, opening.seal, tokens, limits, settings.memory_bytes)
+        self._server = self._listen(settings, tokens, certificate, clock)
         self.port = self._server.port
         scheme = "http" if certificate is None else "https"
         get_logger().info("taking records", at=f"{scheme}://{settings.host}:{self.port}/records")
@@ -160,6 +147,22 @@ class HttpSource(Source):
         self._lane.close()
         self._server.stop()
         self._requests.close()
+
+    def _listen(
+        self, settings: Settings, tokens: Tokens | None, certificate: Certificate | None, clock: Clock
+    ) -> Server:
+        service = Service(
+            self._endpoint.respond,
+            tokens.refresh if tokens else lambda: None,
+            certificate,
+            Times(settings.idle_seconds, settings.request_seconds),
+            settings.connections,
+        )
+        try:
+            return Server(settings.host, settings.port, service, clock)
+        except SettingsError:
+            self._requests.close()
+            raise
 
     def _on_disk(self, submissions: list[Submission]) -> Collection[str]:
         return self._requests.committed((it.name, it.places[-1]) for it in submissions)

@@ -10,6 +10,7 @@ from socket import SHUT_WR
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from headrace.errors import SettingsError
 from headrace.ops.clock import SystemClock
@@ -374,6 +375,22 @@ def test_whatever_a_client_says_the_server_goes_on_and_is_not_at_fault(push: Pus
     check()
     assert push.post(line()).status == 202
     assert len(push.events()) == 1
+
+
+def test_what_was_taken_is_counted(push: Push) -> None:
+    def counted() -> list[float]:
+        samples = [
+            ("headrace_http_records_total", {}),
+            ("headrace_http_durable_seconds_count", {}),
+            ("headrace_http_requests_total", {"status": "202"}),
+            ("headrace_http_requests_total", {"status": "422"}),
+        ]
+        return [REGISTRY.get_sample_value(name, labels) or 0 for name, labels in samples]
+
+    before = counted()
+    push.post(line(), line())
+    push.post(line(), b"{")
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [2, 1, 1, 1]
 
 
 def test_many_clients_at_a_time_each_record_once(push: Push) -> None:
