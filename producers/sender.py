@@ -184,7 +184,7 @@ class _Passage:
 
     def __init__(self, life: Life) -> None:
         self.life = life
-        self.cursor = Cursor(life, life.acknowledged)
+        self.cursor = Cursor(life, life.acknowledged, life.fresh)
         self.acknowledged = Acknowledged(life.acknowledged)
         self.is_closing = False
         """Whether its last status has been given to the outlet."""

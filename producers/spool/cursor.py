@@ -4,6 +4,7 @@ import os
 from typing import Protocol
 
 from producers.spool.entry import HEADER_BYTES, Damaged, Entry, Run, Stop, length_at, scan
+from producers.spool.fresh import Fresh
 from producers.spool.life import Extent
 from producers.spool.segment import Segment
 
@@ -20,8 +21,10 @@ class Readable(Protocol):
 class Cursor:
     """Reads what follows a number; for one thread. It may lag behind the writer by any distance."""
 
-    def __init__(self, life: Readable, after: int) -> None:
+    def __init__(self, life: Readable, after: int, fresh: Fresh | None = None) -> None:
+        """What is in `fresh` is taken from there; it is on disk all the same."""
         self._life = life
+        self._fresh = fresh
         self._next = after + 1
         self._segment: Segment | None = None
         self._file = -1
@@ -39,6 +42,9 @@ class Cursor:
         """The next entries, about a quarter of a megabyte of them; none when all on disk has been taken."""
         taken: list[Run | Damaged] = []
         while not taken and self._next <= self._life.extent.last:
+            if self._fresh is not None and (run := self._fresh.take(self._next)) is not None:
+                self._next = run.number + 1
+                return [run]
             extent = self._life.extent
             segment = self._find(extent.segments)
             if segment is None:  # all that is left of these numbers is that they were given

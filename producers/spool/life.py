@@ -12,11 +12,14 @@ from headrace.errors import SpoolFull
 from producers.spool import identity as identities
 from producers.spool import segment as segments
 from producers.spool.budget import Budget, spool_error, spool_unusable
-from producers.spool.entry import encode
+from producers.spool.entry import Run, encode
+from producers.spool.fresh import Fresh
 from producers.spool.identity import Identity
 from producers.spool.mark import Mark, Progress
 from producers.spool.recovery import Recovered, recover
 from producers.spool.segment import Header, Segment
+
+_FRESH_BYTES = 8 << 20
 
 
 class Extent(NamedTuple):
@@ -28,11 +31,10 @@ class Extent(NamedTuple):
 
 
 class _Group(NamedTuple):
-    """Appended together: the last number, its position, and how far every input is read after it."""
+    """Appended together, and how far every input is read after it."""
 
     data: bytes
-    number: int
-    position: bytes
+    run: Run
     positions: dict[str, str]
 
 
@@ -59,6 +61,7 @@ class Life:
         except OSError as error:
             raise spool_error(error, directory) from error
         self._groups: list[_Group] = []
+        self.fresh = Fresh(_FRESH_BYTES)
         self.waiting_bytes = 0
         self.next_number = self.extent.last + 1
 
@@ -105,10 +108,10 @@ class Life:
         prefix = input_name.encode() + b"\t"
         positions = [prefix + place for place in places]
         data = b"".join(encode(self.identity.sync, self.next_number, positions, records))
-        self.next_number += len(records)
         self.positions[input_name] = places[-1].decode()
-        group = _Group(data, self.next_number - 1, positions[-1], dict(self.positions))
-        self._groups.append(group)
+        run = Run(self.next_number, positions, list(records))
+        self._groups.append(_Group(data, run, dict(self.positions)))
+        self.next_number += len(records)
         self.waiting_bytes += len(data)
 
     def commit(self) -> None:
@@ -212,16 +215,18 @@ class Life:
             self._write(data)
         except OSError as error:
             raise spool_error(error, self.directory.parent) from error
-        last = groups[-1]
+        last = groups[-1].run
         del self._groups[:count]
         self.waiting_bytes -= len(data)
-        self._at_segment_start = last.positions
+        self._at_segment_start = groups[-1].positions
         with self._lock:
             try:
-                self._mark.write(Progress(last.number, self.acknowledged, last.position))
+                self._mark.write(Progress(last.number, self.acknowledged, last.positions[-1]))
             except OSError as error:  # the entries are on disk: writing there again would overwrite them
                 raise spool_unusable(error, self.directory.parent) from error
             self.extent = Extent(last.number, self.extent.segments, self.extent.size + len(data))
+        for group in groups:
+            self.fresh.put(group.run, len(group.data))
 
     def _make_room(self) -> None:
         """Where Kinesis has all of the last segment, begin another, so that it can be deleted."""
