@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producers.spool import cursor as cursors
 from producers.spool.cursor import Cursor
 from producers.spool.entry import Run
 from producers.spool.fresh import Fresh
@@ -74,7 +73,7 @@ def test_a_sender_that_keeps_pace_reads_nothing_back(
     reopen: OpenSpool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     life = reopen().life()
-    monkeypatch.delattr(cursors.os, "pread")
+    monkeypatch.delattr("producers.spool.cursor.os.pread")
     cursor = Cursor(life, 0, life.fresh)
     for n in range(5):
         fill(life, b"x", start=n)
