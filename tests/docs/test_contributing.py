@@ -24,4 +24,5 @@ def test_the_recipes_work_word_for_word(tmp_path: Path) -> None:
     follow("How to add a windowed output", tree)
     (tree / "counted.py").write_text(COUNTED)
     ddl = run(".venv/bin/python counted.py", tree)
+    follow("How to add a source", tree)
     assert '"milliseconds_p95"' in ddl
