@@ -84,7 +84,7 @@ def _passing(it: Input, source: Source, assembly: Assembly) -> Pipeline:
 def _pipeline(it: Input, way: _Way, assembly: Assembly) -> Pipeline:
     clock, settings, spool = assembly.clock, it.settings, way.spool
     keyed = is_keyed(way.record_type)
-    outlet = Outlet(assembly.client, settings.stream, clock, random.random, keyed=keyed)
+    outlet = Outlet(assembly.client, settings.stream, clock, random.random, keyed=keyed, name=way.name)
     intake = Intake(
         spool,
         way.seal,
@@ -105,6 +105,7 @@ def _pipeline(it: Input, way: _Way, assembly: Assembly) -> Pipeline:
         clock,
         status_seconds=settings.status_seconds,
         numbered=way.numbered,
+        name=way.name,
     )
     parts = Parts(spool, reader, intake, outlet, SenderThread(sender))
     return Pipeline(way.name, parts, clock, drain_seconds=assembly.producer.drain_seconds)

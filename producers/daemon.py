@@ -45,7 +45,7 @@ def run(
     notifier = notifier or Notifier(None)
     with ExitStack() as resources:
         if client is None:
-            client = connect(clock)
+            client = connect(clock, sdk=configuration.producer.sdk)
             resources.callback(client.close)
         daemon = Daemon(configuration, Assembly(configuration.producer, client, clock), reread)
         resources.callback(daemon.end)

@@ -1,9 +1,9 @@
 """Numbers lines and decides their fate: a record, or a reject in its place, under the number it has taken."""
 
-from headrace.ops import metrics
 from collections.abc import Callable
 
 from headrace.kinesis.messages import LONGEST_KEY_BYTES, MAX_RECORD_BYTES
+from headrace.ops import metrics
 from headrace.ops.clock import Clock
 from headrace.schemas.codec import FieldError, RejectCode, Rejection, Stage, encode, reject_event
 from headrace.schemas.records.reject import MAX_RAW_BYTES, Reject

@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from headrace.kinesis.client import Sdk
 from headrace.ops.settings import Setting
+from producers.outlet import CONNECTIONS
 
 _SMALLEST_SPOOL = 8 << 20  # room for the largest record in a segment of its own, some times over
 
@@ -31,6 +33,20 @@ class ProducerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[int, msgspec.Meta(ge=0, le=65535)],
         Setting("HEADRACE_HEALTH_PORT", "their port; 0 is any free one"),
     ] = 0
+    sdk: Annotated[
+        Sdk,
+        Setting(
+            "HEADRACE_SDK",
+            "who carries the calls to Kinesis: headrace's own client, or boto3 at about 12 times the CPU",
+        ),
+    ] = "headrace"
+    requests_in_flight: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=64)],
+        Setting(
+            "HEADRACE_REQUESTS_IN_FLIGHT",
+            "requests under way at a time, of each input; 1 per shard where keyed",
+        ),
+    ] = CONNECTIONS
     emf_seconds: Annotated[
         Annotated[float, msgspec.Meta(gt=0)] | None,
         Setting(
