@@ -14,6 +14,7 @@ from cli import demo_progress
 from cli.analyst import connect
 from cli.consoles import console
 from cli.demo_input import EXAMPLE, DemoInput, Feeds, Replay
+from cli.demo_producer import Producer, counts
 from cli.demo_progress import Display, LiveDisplay, PlainDisplay, Progress
 from cli.demo_words import how_to_go_on, lateness
 from cli.exit_codes import FAILED, GOOD
@@ -21,6 +22,7 @@ from cli.place import Place
 from cli.reconcile import draw
 from cli.windows import newest, table
 from headrace.errors import LocalStackFailed, SettingsError, WarehouseUnavailable
+from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.reconcile import reconcile
 from infra.local import java, ports, postgres, processes
@@ -29,7 +31,7 @@ from infra.local.stack import PRODUCER, Stack
 EXAMPLE_SPEED = 1000.0  # lines a second, so that there is something to watch
 _POLL = 0.5
 _STALL_SECONDS = 60
-_GIVE_UP_SECONDS = 10  # once the producer has failed
+_GIVE_UP_SECONDS = 10  # once the producer has failed, or has ended with nothing
 _ARRIVE_SECONDS = 30
 
 
@@ -94,15 +96,17 @@ class Demo:
     screen: Console
     given: DemoInput
     stack: Stack = field(init=False)
+    producer: Producer = field(init=False)
     started: float = field(init=False)
     first_window: float | None = None
     ends_at: float | None = None
-    sent: int = 0
     failure: str | None = None
+    filled: list[WindowedOutput] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """The stack tells its steps to the display."""
         self.stack = self.place.stack(self.display.say)
+        self.producer = Producer(self.place.state)
         self.started = self.place.clock.monotonic()
 
     def run(self) -> int:
@@ -111,14 +115,15 @@ class Demo:
             self._start()
             progress = self._watch()
             self.display.close()
+            for line in self.producer.summary():
+                self.display.say(line)
             good = self._conclude(progress)
         finally:
             self.display.close()
             self.stack.down(now=True)
         took = self.place.clock.monotonic() - self.started
-        self.screen.print(
-            how_to_go_on(self.place.state.root, took, progress, good=good), soft_wrap=True, markup=False
-        )
+        words = how_to_go_on(self.place.state.root, took, progress, self.filled, good=good)
+        self.screen.print(words, soft_wrap=True, markup=False)
         return GOOD if good else FAILED
 
     def _start(self) -> None:
@@ -134,25 +139,24 @@ class Demo:
         port = ports.choose(0)
         environ = self.stack.child_environ() | {"HEADRACE_HEALTH_PORT": str(port)}
         processes.start(state, PRODUCER, self.given.command(), environ, port=port)
-        if self.given.seconds is not None:
-            self.ends_at = self.place.clock.monotonic() + self.given.seconds
 
     def _watch(self) -> Progress:
         """Show how the windows fill until all is in, or nothing moves any more."""
-        clock, last, moved = self.place.clock, Progress(), self.place.clock.monotonic()
+        clock, last, moved, sent = self.place.clock, Progress(), self.place.clock.monotonic(), 0
         watched = [OUTPUTS[name] for name in self.given.watched]
-        while clock.monotonic() - moved < (_STALL_SECONDS if self.failure is None else _GIVE_UP_SECONDS):
+        while clock.monotonic() - moved < self._patience():
             self.stack.check_job()
+            self.producer.ask()
             producing = self._producing()
             try:
                 progress, found = demo_progress.read(self._url(), watched)
             except WarehouseUnavailable:
                 clock.sleep(_POLL)
                 continue
-            self.sent = max(self.sent, progress.sent, demo_progress.sent(self.place.state))
-            progress = replace(progress, sent=self.sent)
+            sent = max(sent, progress.sent, self.producer.sent)
+            progress = replace(progress, sent=sent)
             self._note_first_window(progress)
-            self.display.show(progress, found)
+            self.display.show(progress, found, counts(self.producer.inputs))
             if progress.complete and not producing:
                 return progress
             if progress != last or producing:
@@ -163,18 +167,25 @@ class Demo:
 
     def _producing(self) -> bool:
         """Whether the producer runs. One that failed may have sent something: that is let in, and shown."""
-        state = self.place.state
+        state, now = self.place.state, self.place.clock.monotonic()
         if processes.find(state, PRODUCER) is not None:
-            if self.ends_at is None or self.place.clock.monotonic() < self.ends_at:
+            if self.ends_at is None and self.given.seconds is not None and self.producer.inputs:
+                self.ends_at = now + self.given.seconds
+            for problem in self.producer.new_problems():
+                self.display.say(problem)
+            if self.ends_at is None or now < self.ends_at:
                 return True
-            for name, problem in demo_progress.silent(state).items():
-                self.display.say(f"{name}: nothing has come{f' ({problem})' if problem else ''}")
             self.display.say("producer: stopping, once all that was read is sent")
             processes.stop(state, PRODUCER, self.place.clock)
         if self.failure is None and (code := processes.exit_code(state, PRODUCER)):
             self.failure = f"the producer failed (exit code {code}), {processes.last_words(state, PRODUCER)}"
             self.display.say(self.failure)
         return False
+
+    def _patience(self) -> float:
+        """Seconds without a change after which no more is expected, once the producer has ended."""
+        hopeless = self.failure is not None or (self.ends_at is not None and not self.producer.gave)
+        return _GIVE_UP_SECONDS if hopeless else _STALL_SECONDS
 
     def _note_first_window(self, progress: Progress) -> None:
         if self.first_window is None and progress.windows:
@@ -185,10 +196,15 @@ class Demo:
         """Print the last windows and the proof; whether every record is accounted for."""
         with connect(self._url()) as connection:
             found = [newest(connection, output, 8) for output in OUTPUTS.values()]
-        last = [table(each) for each in found if each.rows]
+        last = [each for each in found if each.rows]
+        self.filled = [each.output for each in last]
         report = reconcile(self._url(), self.place.clock, wait=_ARRIVE_SECONDS)
-        self.screen.print(Group(*last, Text(lateness(progress, rebased=self.given.rebased)), draw(report)))
-        return report.balanced and bool(report.sources) and self.failure is None
+        explained = Text(lateness(progress, self.given.remedy))
+        if not report.sources:
+            self.screen.print("Nothing was sent, so there is nothing to prove.")
+            return False
+        self.screen.print(Group(*map(table, last), explained, draw(report, every=True)))
+        return report.balanced and self.failure is None
 
     def _url(self) -> str:
         database = processes.find(self.place.state, postgres.NAME)

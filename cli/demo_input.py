@@ -6,7 +6,7 @@ from pathlib import Path
 
 from headrace.errors import SourceUnreadable
 from headrace.schemas.registry import OUTPUTS
-from producers.configuration import of_file
+from producers.configuration import Input, of_file
 from producers.reading.input_file import InputFile
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples/access.log"
@@ -25,6 +25,11 @@ class Replay:
     def title(self) -> str:
         """What it does."""
         return f"replaying {self.log}"
+
+    @property
+    def remedy(self) -> str:
+        """How its records would not count as late; empty where all is done for it."""
+        return "" if self.rebased else "REBASE=now moves the log's times to now."
 
     @property
     def watched(self) -> list[str]:
@@ -49,16 +54,21 @@ class Replay:
 
 @dataclass(frozen=True)
 class Feeds:
-    """The inputs of a settings file, side by side, for some seconds; a log among them is rebased or live."""
+    """The inputs of a settings file, side by side, for some seconds."""
 
     config: Path
     seconds: float
-    rebased: bool = True
 
     @property
     def title(self) -> str:
         """What it does."""
-        return f"the inputs of {self.config} for {self.seconds:g} s"
+        return f"{', '.join(it.name for it in self._inputs())} of {self.config}, for {self.seconds:g} s"
+
+    @property
+    def remedy(self) -> str:
+        """How records of its logs would not count as late; empty where all is done for it."""
+        logs = [it.name for it in self._inputs() if it.settings.source == "file" and not it.settings.rebase]
+        return f'rebase = "now" in [inputs.{logs[0]}] moves a log\'s times to now.' if logs else ""
 
     @property
     def watched(self) -> list[str]:
@@ -66,16 +76,19 @@ class Feeds:
         first: dict[str, str] = {}
         for output in OUTPUTS.values():
             first.setdefault(output.record_type.name, output.name)
-        types = {it.lines.record_type for it in of_file(self.config, {}, {}).inputs}
+        types = {it.lines.record_type for it in self._inputs()}
         return [name for record_type, name in first.items() if record_type in types or None in types]
 
     def check(self) -> None:
         """Raise SettingsError."""
-        of_file(self.config, {}, {})
+        self._inputs()
 
     def command(self) -> list[str]:
         """The producer."""
         return [sys.executable, "-m", "producers", "--config", str(self.config)]
+
+    def _inputs(self) -> tuple[Input, ...]:
+        return of_file(self.config, {}, {}).inputs
 
 
 DemoInput = Replay | Feeds

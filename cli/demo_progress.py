@@ -1,13 +1,12 @@
 """How far a demo is: what the producer has sent, what the warehouse holds, and the windows so far."""
 
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-import msgspec
 import psycopg
+from psycopg import sql
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -16,26 +15,35 @@ from cli.analyst import connect
 from cli.windows import Newest, newest, table
 from headrace.ops.clock import Clock
 from headrace.schemas.outputs import WindowedOutput
-from infra.local import ports, processes
-from infra.local.stack import PRODUCER
-from infra.local.state import State
 
 _PLAIN_SECONDS = 2.0  # between two lines where there is no terminal
 _LIVE_ROWS = 8
 
 
+class Filled(NamedTuple):
+    """How far one output is: `newest` is the start of its newest window, None before the first.
+
+    `late` of its `records` came late, to windows that start between `first_late` and `last_late`.
+    """
+
+    output: WindowedOutput
+    windows: int
+    newest: datetime | None
+    records: int
+    late: int
+    first_late: datetime | None
+    last_late: datetime | None
+
+
 @dataclass(frozen=True)
 class Progress:
-    """Counts of records. `newest` is the start of the newest window, None before the first."""
+    """Counts of records, and how far each watched output is."""
 
     sent: int = 0
     counted: int = 0
     rejected: int = 0
     closed: bool = False
-    windows: int = 0
-    newest: datetime | None = None
-    late: int = 0
-    first: datetime | None = None
+    outputs: tuple[Filled, ...] = ()
 
     @property
     def lag(self) -> int:
@@ -47,51 +55,22 @@ class Progress:
         """Whether the producer is done and all that it sent is in."""
         return self.closed and self.lag == 0
 
+    @property
+    def windows(self) -> int:
+        """Of all outputs."""
+        return sum(it.windows for it in self.outputs)
+
+    @property
+    def newest(self) -> datetime | None:
+        """The start of the newest window of all."""
+        return max((it.newest for it in self.outputs if it.newest), default=None)
+
 
 def read(url: str, outputs: Sequence[WindowedOutput]) -> tuple[Progress, list[Newest]]:
     """What the warehouse says, in one transaction. Raises WarehouseUnavailable."""
     rows = max(_LIVE_ROWS // len(outputs), 2)
     with connect(url) as connection:
-        found = [newest(connection, output, rows) for output in outputs]
-        return _progress(connection, outputs), found
-
-
-class _Input(msgspec.Struct):
-    read: int
-    problem: str
-
-
-class _Detail(msgspec.Struct):
-    spooled: int
-    waiting: int
-    inputs: dict[str, _Input]
-
-
-class _Said(msgspec.Struct):
-    detail: _Detail
-
-
-def sent(state: State) -> int:
-    """How many records Kinesis has taken, as the producer itself says; 0 when it does not run."""
-    said = _ask_producer(state)
-    return said.spooled - said.waiting if said else 0
-
-
-def silent(state: State) -> dict[str, str]:
-    """The producer's inputs that have given nothing, each with the reason it tells."""
-    said = _ask_producer(state)
-    return {name: it.problem for name, it in said.inputs.items() if not it.read} if said else {}
-
-
-def _ask_producer(state: State) -> _Detail | None:
-    producer = processes.find(state, PRODUCER)
-    if producer is None:
-        return None
-    try:
-        with urllib.request.urlopen(f"http://{ports.LOOPBACK}:{producer.port}/healthz", timeout=2) as answer:
-            return msgspec.json.decode(answer.read(), type=_Said).detail
-    except (OSError, msgspec.DecodeError):
-        return None
+        return _progress(connection, outputs), [newest(connection, output, rows) for output in outputs]
 
 
 def _progress(connection: psycopg.Connection, outputs: Sequence[WindowedOutput]) -> Progress:
@@ -99,21 +78,20 @@ def _progress(connection: psycopg.Connection, outputs: Sequence[WindowedOutput])
         "SELECT COALESCE(SUM(GREATEST(spooled, highest)), 0)::bigint, COALESCE(SUM(counted), 0)::bigint,"
         " COALESCE(SUM(rejected), 0)::bigint, COALESCE(BOOL_AND(closed), FALSE) FROM ledger"
     ).fetchone()
-    windows = [
-        connection.execute(
-            psycopg.sql.SQL(
-                "SELECT COUNT(DISTINCT window_start), MAX(window_start),"
-                " COALESCE(SUM(late_records), 0)::bigint, MIN(window_start) FROM {}"
-            ).format(psycopg.sql.Identifier(output.name))
-        ).fetchone()
-        or (0, None, 0, None)
-        for output in outputs
-    ]
-    counts, newest_starts, late, first_starts = zip(*windows, strict=True)
-    newest_start = max(filter(None, newest_starts), default=None)
-    first_start = min(filter(None, first_starts), default=None)
     sent, counted, rejected, closed = books or (0, 0, 0, False)
-    return Progress(sent, counted, rejected, closed, sum(counts), newest_start, sum(late), first_start)
+    filled = tuple(_filled(connection, output) for output in outputs)
+    return Progress(sent, counted, rejected, closed, filled)
+
+
+def _filled(connection: psycopg.Connection, output: WindowedOutput) -> Filled:
+    found = connection.execute(
+        sql.SQL(
+            "SELECT COUNT(DISTINCT window_start), MAX(window_start), COALESCE(SUM(records), 0)::bigint,"
+            " COALESCE(SUM(late_records), 0)::bigint, MIN(window_start) FILTER (WHERE late_records > 0),"
+            " MAX(window_start) FILTER (WHERE late_records > 0) FROM {}"
+        ).format(sql.Identifier(output.name))
+    ).fetchone()
+    return Filled(output, *(found or (0, None, 0, 0, None, None)))
 
 
 class Display(Protocol):
@@ -123,8 +101,8 @@ class Display(Protocol):
         """A step that was done."""
         ...
 
-    def show(self, progress: Progress, found: Sequence[Newest]) -> None:
-        """How far it is."""
+    def show(self, progress: Progress, found: Sequence[Newest], given: str) -> None:
+        """How far it is; `given` says what each input gave, where there are several."""
         ...
 
     def close(self) -> None:
@@ -144,9 +122,10 @@ class LiveDisplay:
         """A step that was done."""
         self._live.console.print(Text(f"{self._clock.monotonic() - self._started:5.1f} s  {text}"))
 
-    def show(self, progress: Progress, found: Sequence[Newest]) -> None:
+    def show(self, progress: Progress, found: Sequence[Newest], given: str) -> None:
         """How far it is, with the newest windows."""
-        self._live.update(Group(Text(_line(progress), style="bold"), *map(table, found)))
+        filled = [table(it) for it in found if it.rows]
+        self._live.update(Group(Text(_line(progress, given), style="bold"), *filled))
 
     def close(self) -> None:
         """Leave the steps on the screen."""
@@ -164,20 +143,26 @@ class PlainDisplay:
         """A step that was done."""
         self._console.print(Text(f"{self._clock.monotonic() - self._started:5.1f} s  {text}"), soft_wrap=True)
 
-    def show(self, progress: Progress, found: Sequence[Newest]) -> None:  # noqa: ARG002  the protocol's signature
+    def show(
+        self,
+        progress: Progress,
+        found: Sequence[Newest],  # noqa: ARG002  the protocol's signature
+        given: str,
+    ) -> None:
         """How far it is, unless it was said a moment ago."""
         now = self._clock.monotonic()
         if now - self._last >= _PLAIN_SECONDS or progress.complete:
             self._last = now
-            self.say(_line(progress))
+            self.say(_line(progress, given))
 
     def close(self) -> None:
         """Nothing is left to do."""
 
 
-def _line(progress: Progress) -> str:
+def _line(progress: Progress, given: str) -> str:
     newest_window = f", newest {progress.newest:%Y-%m-%d %H:%M}" if progress.newest else ""
+    from_each = f" ({given})" if given else ""
     return (
-        f"sent {progress.sent:,}  counted {progress.counted:,}  rejected {progress.rejected:,}"
+        f"sent {progress.sent:,}{from_each}  counted {progress.counted:,}  rejected {progress.rejected:,}"
         f"  lag {progress.lag:,}  windows {progress.windows:,}{newest_window}"
     )
