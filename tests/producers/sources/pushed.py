@@ -4,7 +4,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -77,6 +77,15 @@ def read_all(connection: socket.socket) -> bytes:
     while part := connection.recv(1 << 16):
         found += part
     return found
+
+
+def wait_for(is_so: Callable[[], bool]) -> None:
+    beat = threading.Event()
+    for _ in range(500):
+        if is_so():
+            return
+        beat.wait(0.02)
+    raise AssertionError
 
 
 class Way:
