@@ -11,9 +11,9 @@ class Acknowledged:
         self._beyond = bytearray()  # from until + 1 on: 1 where the number is with Kinesis
 
     def add(self, numbers: Sequence[int]) -> None:
-        """These numbers, which ascend, are with Kinesis."""
+        """These numbers are with Kinesis; after two shards were merged they need not ascend."""
         beyond, start = self._beyond, self.until + 1
-        beyond.extend(bytes(max(numbers[-1] + 1 - start - len(beyond), 0)))
+        beyond.extend(bytes(max(max(numbers) + 1 - start - len(beyond), 0)))
         for number in numbers:
             if number >= start:
                 beyond[number - start] = 1
