@@ -15,10 +15,11 @@ from tests.doubles.kinesis_stream import Shard, StoredRecord
 
 def delivered(shard: Shard) -> list[bytes]:
     """The data of each user record that a KCL consumer gets from this shard, in order."""
-    return [data for record in shard.records for data in _user_records(shard, record)]
+    return [data for record in shard.records for data in accepted(shard, record)]
 
 
-def _user_records(shard: Shard, record: StoredRecord) -> list[bytes]:
+def accepted(shard: Shard, record: StoredRecord) -> list[bytes]:
+    """The same of one Kinesis record; nothing when it is an aggregate that KCL throws away there."""
     outer = {
         "SequenceNumber": str(record.sequence),
         "PartitionKey": record.partition_key,

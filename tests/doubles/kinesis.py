@@ -26,7 +26,7 @@ import msgspec
 from headrace.ops.clock import Clock, SystemClock
 from tests.doubles.kinesis_answers import Refused
 from tests.doubles.kinesis_api import KinesisApi
-from tests.doubles.kinesis_faults import Fault, Faults, Refuse, Reset, Stall
+from tests.doubles.kinesis_faults import Cut, Fault, Faults, Late, Refuse, Reset, Stall
 from tests.doubles.kinesis_stream import Shard, StoredRecord, Stream
 
 _REASONS = {200: "OK", 400: "Bad Request", 429: "Too Many Requests", 500: "Error", 503: "Unavailable"}
@@ -38,6 +38,12 @@ class Request(NamedTuple):
 
     headers: dict[str, str]
     body: bytes
+
+
+class _Half(NamedTuple):
+    """The bytes that are sent before the connection ends."""
+
+    content: bytes
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -87,6 +93,9 @@ class _Connection(socketserver.StreamRequestHandler):
         if isinstance(answer, Reset):
             linger = struct.pack("ii", 1, 0)  # so that close sends RST instead of FIN
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            return False
+        if isinstance(answer, _Half):
+            self.connection.sendall(answer.content)
             return False
         self.connection.sendall(answer)
         return True
@@ -197,8 +206,8 @@ class KinesisDouble:
 
     # -- HTTP
 
-    def respond(self, headers: dict[str, str], body: bytes) -> bytes | Reset | None:
-        """The whole HTTP answer, Reset to break the connection, None to close it."""
+    def respond(self, headers: dict[str, str], body: bytes) -> bytes | _Half | Reset | None:
+        """The whole HTTP answer or half of it, Reset to break the connection, None to close it."""
         self._running.wait()
         operation = headers.get("x-amz-target", "").rpartition(".")[2]
         with self._lock:
@@ -209,11 +218,16 @@ class KinesisDouble:
             answer = self._before(fault)
             if answer is None:
                 answer = self._effect(operation, headers, body, fault)
-        if isinstance(fault, Stall):
+        if isinstance(fault, Late) and not self._stalled.wait(fault.seconds):
+            with self._lock:
+                self._effect(operation, headers, body, None)
+        if isinstance(fault, Stall | Late):
             self._stalled.wait()
             return None
         if self.latency_seconds:
             time.sleep(self.latency_seconds)
+        if isinstance(fault, Cut) and isinstance(answer, bytes):
+            return _Half(answer[: len(answer) // 2])
         return answer
 
     def _before(self, fault: Fault | None) -> bytes | Reset | None:

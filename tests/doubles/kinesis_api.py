@@ -9,7 +9,7 @@ import msgspec
 
 from headrace.ops.clock import Clock
 from tests.doubles.kinesis_answers import Place, Refused, child, description, failure, summary
-from tests.doubles.kinesis_faults import FailRecords, Fault, Faults, Misroute, Nothing
+from tests.doubles.kinesis_faults import FailRecords, Fault, Faults, HalfOfResults, Misroute, Nothing
 from tests.doubles.kinesis_stream import MAX_HASH_KEY, Shard, StoredRecord, Stream
 
 ITERATOR_SECONDS = 300
@@ -163,12 +163,14 @@ class KinesisApi:
         for at, entry in enumerate(parsed):
             if failing.which is None or at in failing.which:
                 results.append(failure(failing.code))
-            elif self.faults.fails():
-                results.append(failure(self.faults.record_code))
+            elif code := self.faults.failing_code():
+                results.append(failure(code))
             else:
                 results.append(self._write(stream, *entry))
         if isinstance(fault, Misroute):
             results = [{**r, "ShardId": fault.shard_id} if "ShardId" in r else r for r in results]
+        if isinstance(fault, HalfOfResults):
+            results = results[: len(results) // 2]
         failed = sum("ErrorCode" in result for result in results)
         return {"FailedRecordCount": failed, "Records": results, "EncryptionType": "NONE"}
 

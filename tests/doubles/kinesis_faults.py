@@ -30,6 +30,24 @@ class Stall:
 
 
 @dataclass(frozen=True)
+class Late:
+    """Never answer, and take effect only so many seconds later, when the caller may have asked again."""
+
+    seconds: float
+    after: bool = False
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Take effect, answer half of the bytes, and break the connection."""
+
+
+@dataclass(frozen=True)
+class HalfOfResults:
+    """PutRecords: take effect, and tell the results of the first half only."""
+
+
+@dataclass(frozen=True)
 class FailRecords:
     """PutRecords: these entries fail (None: all of them), the others are written."""
 
@@ -49,7 +67,7 @@ class Nothing:
     """GetRecords: an empty answer that is still behind, as Kinesis gives while it searches."""
 
 
-Fault = Refuse | Reset | Stall | FailRecords | Misroute | Nothing
+Fault = Refuse | Reset | Stall | Late | Cut | HalfOfResults | FailRecords | Misroute | Nothing
 
 
 @dataclass
@@ -59,6 +77,7 @@ class Faults:
     seed: int = 0
     record_failure: float = 0.0  # the probability of each entry of PutRecords to fail
     record_code: str = "InternalFailure"
+    throttled_share: float = 0.0  # of those that fail, throttled instead
     call_failure: float = (
         0.0  # the probability of each call to be answered 500 or 503, half of them after effect
     )
@@ -75,6 +94,10 @@ class Faults:
     def always(self, operation: str, fault: Fault) -> None:
         """Each call of this operation meets this one, once its script is used up."""
         self._rules[operation] = lambda: fault
+
+    def follow(self, operation: str, rule: Callable[[], Fault | None]) -> None:
+        """Each call of this operation meets what the rule says; it is asked as the call comes in."""
+        self._rules[operation] = rule
 
     def clear(self) -> None:
         """All is well again."""
@@ -93,6 +116,9 @@ class Faults:
             return Refuse("InternalFailure", status, after=self._random.random() < 0.5)
         return None
 
-    def fails(self) -> bool:
-        """Whether the next entry of PutRecords fails."""
-        return bool(self.record_failure) and self._random.random() < self.record_failure
+    def failing_code(self) -> str | None:
+        """The code with which the next entry of PutRecords fails, if it does."""
+        if not self.record_failure or self._random.random() >= self.record_failure:
+            return None
+        is_throttled = bool(self.throttled_share) and self._random.random() < self.throttled_share
+        return "ProvisionedThroughputExceededException" if is_throttled else self.record_code

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ from headrace.kinesis.signature import Keys
 from headrace.ops.clock import SystemClock
 from tests.doubles.clock import ManualClock
 from tests.doubles.kinesis import KinesisDouble
-from tests.doubles.kinesis_faults import Misroute, Refuse, Reset, Stall
+from tests.doubles.kinesis_faults import Cut, Fault, HalfOfResults, Late, Misroute, Refuse, Reset, Stall
 
 FIRST = "shardId-000000000000"
 
@@ -183,6 +184,33 @@ def test_a_lost_answer_says_nothing_about_the_effect(
     with pytest.raises(errors.KinesisUnavailable):
         client_of(double.url, read_seconds=0.2).put_records("events", [PutEntry(b"x", "k")])
     assert len(double.records()) == kept
+
+
+@pytest.mark.parametrize("fault", [Cut(), HalfOfResults()])
+def test_half_an_answer_comes_after_the_whole_effect(double: KinesisDouble, fault: Fault) -> None:
+    double.faults.script("PutRecords", fault)
+    with pytest.raises(errors.KinesisUnavailable):
+        client_of(double.url).put_records("events", [PutEntry(b"x", "k"), PutEntry(b"y", "k")])
+    assert len(double.records()) == 2
+
+
+def test_a_late_call_takes_effect_after_its_caller_has_asked_again(double: KinesisDouble) -> None:
+    double.faults.script("PutRecords", Late(0.4))
+    client = client_of(double.url, read_seconds=0.1)
+    with pytest.raises(errors.KinesisUnavailable):
+        client.put_records("events", [PutEntry(b"late", "k")])
+    client.put_records("events", [PutEntry(b"again", "k")])
+    deadline = time.monotonic() + 20
+    while len(double.records()) < 2:
+        assert time.monotonic() < deadline
+    assert [record.data for record in double.records()] == [b"again", b"late"]
+
+
+def test_a_share_of_the_failing_entries_is_throttled(double: KinesisDouble) -> None:
+    double.faults.record_failure, double.faults.throttled_share = 1.0, 0.5
+    results = client_of(double.url).put_records("events", [PutEntry(b"x", "k")] * 100)
+    codes = {result.error_code for result in results}
+    assert codes == {"InternalFailure", "ProvisionedThroughputExceededException"}
 
 
 def test_it_can_lie_about_the_shard(double: KinesisDouble) -> None:
