@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from headrace.kinesis.port import Kinesis
 from headrace.ops.clock import Clock, new_ulid
+from producers import passing
 from producers.configuration import Input
 from producers.intake import Intake
 from producers.keys import is_keyed, key_reader
@@ -26,8 +27,6 @@ from producers.spool.identity import this_machine
 from producers.spool.spool import Spool
 
 _LARGEST_SEGMENT, _LARGEST_GROUP = 16 << 20, 4 << 20
-PASSING = "passing"
-"""The folder, in the input's spool, of records that bring their own source and number."""
 
 
 class Assembly(NamedTuple):
@@ -63,8 +62,8 @@ def assemble(it: Input, assembly: Assembly) -> list[Pipeline]:
         source = it.kind.open_source(it.own, _opening(spool, quarantine, seal, assembly.clock))
         opened.callback(source.close)
         main = _pipeline(it, _Way(it.name, source, spool, seal, lines.record_type, numbered=True), assembly)
-        passing = getattr(source, PASSING, None)
-        pipelines = [main] if passing is None else [main, _passing(it, passing, assembly)]
+        beside: Source | None = getattr(source, "passing", None)
+        pipelines = [main] if beside is None else [main, _passing(it, beside, assembly)]
         main.resources.enter_context(opened.pop_all())
     return pipelines
 
@@ -72,10 +71,10 @@ def assemble(it: Input, assembly: Assembly) -> list[Pipeline]:
 def _passing(it: Input, source: Source, assembly: Assembly) -> Pipeline:
     """The way of records that are judged already and keep their own source and number."""
     with ExitStack() as opened:
-        spool = _open_spool(it, it.spool / PASSING, assembly)
+        spool = _open_spool(it, it.spool / passing.FOLDER, assembly)
         opened.callback(spool.close)
-        name = f"{it.name} {PASSING}".strip()
-        way = _Way(name, source, spool, lambda line, _source, _number: line, None, numbered=False)
+        name = f"{it.name} {passing.FOLDER}".strip()
+        way = _Way(name, source, spool, passing.as_it_is, None, numbered=False)
         pipeline = _pipeline(it, way, assembly)
         pipeline.resources.enter_context(opened.pop_all())
     return pipeline
@@ -93,6 +92,7 @@ def _pipeline(it: Input, way: _Way, assembly: Assembly) -> Pipeline:
         way.record_type,
         largest=lambda: outlet.largest_record,
         name=way.name,
+        numbered=way.numbered,
     )
     group_bytes = min(_LARGEST_GROUP, settings.spool_bytes // 8)
     reader = Reader(

@@ -1,7 +1,7 @@
 """One lane per shard: aggregates wait in it in order, and a later one never overtakes one that is retried."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from headrace.kinesis.aggregator import Aggregate
@@ -14,13 +14,21 @@ MAX_REQUEST_BYTES = 5 << 20
 
 
 class Lane:
-    """The way to one shard; `in_flight` aggregates of it are under way."""
+    """The way to one shard: what waits, what is under way, what the shard has taken or throttled so far."""
 
     def __init__(self, draw: Callable[[], float]) -> None:
         self.queue: deque[Parcel] = deque()
         self.rate = ShardRate()
         self.back_off = BackOff(draw)
-        self.in_flight = 0
+        self.under_way: set[Parcel] = set()
+        self.records = 0
+        self.bytes = 0
+        self.throttles = 0
+
+    def oldest(self, now: float) -> float:
+        """When the oldest of what waits or is under way was queued."""
+        first = self.queue[0].queued_at if self.queue else now
+        return min((parcel.queued_at for parcel in self.under_way), default=first)
 
 
 @dataclass(slots=True, eq=False)
@@ -83,12 +91,15 @@ class Lanes:
 
     def delivered(self, parcel: Parcel) -> None:
         """It is with Kinesis."""
-        parcel.lane.in_flight -= 1
+        lane = parcel.lane
+        lane.under_way.remove(parcel)
+        lane.records += 1
+        lane.bytes += parcel.size
 
     def put_back(self, parcels: Iterable[Parcel]) -> None:
         """Parcels that were not delivered, in the order in which they were requested: they go first."""
         for parcel in reversed(list(parcels)):
-            parcel.lane.in_flight -= 1
+            parcel.lane.under_way.remove(parcel)
             parcel.lane.queue.appendleft(parcel)
             self.bytes += parcel.size
 
@@ -97,7 +108,6 @@ class Lanes:
         shard_map: ShardMap,
         again: Callable[[Aggregate[int]], list[Aggregate[int]]],
         lost: Iterable[Parcel],
-        now: float,
     ) -> None:
         """Follow a new map: what waits for a shard that is gone, and what was lost, is aggregated again.
 
@@ -121,7 +131,7 @@ class Lanes:
                 parcel.lane.queue.append(parcel)
                 self.bytes += parcel.size
             else:
-                self.add(again(parcel.aggregate), now)
+                self.add(again(parcel.aggregate), parcel.queued_at)
 
     def take_larger(self, largest: int) -> list[Aggregate[int]]:
         """Take out what waits and holds more bytes of data; each of them is a record alone."""
@@ -134,12 +144,16 @@ class Lanes:
                 larger.append(parcel.aggregate)
         return larger
 
+    def by_shard(self) -> Iterator[tuple[str, Lane]]:
+        """Each shard's name and lane."""
+        return ((shard_id, lane) for shard_id, lane in self._lanes.items() if shard_id is not None)
+
     def next_try(self, now: float) -> float:
         """Seconds until a lane that has something may be tried; 0 when one may be now."""
         waits = [
             max(lane.back_off.until - now, 0.0)
             for lane in self._lanes.values()
-            if lane.queue and lane.in_flight < self._window
+            if lane.queue and len(lane.under_way) < self._window
         ]
         return min(waits, default=0.0)
 
@@ -147,13 +161,13 @@ class Lanes:
         return any(lane.queue for lane in self._lanes.values())
 
     def _may_send(self, lane: Lane, now: float) -> bool:
-        free = lane.queue and lane.in_flight < self._window
+        free = lane.queue and len(lane.under_way) < self._window
         return bool(free) and lane.back_off.is_over(now) and lane.rate.allows(now)
 
     def _take(self, lane: Lane) -> Parcel:
         parcel = lane.queue.popleft()
         parcel.tries += 1
-        lane.in_flight += 1
+        lane.under_way.add(parcel)
         lane.rate.sent(parcel.size)
         return parcel
 

@@ -6,22 +6,21 @@ from functools import partial
 from typing import NamedTuple
 
 from headrace.errors import KinesisRefused, KinesisUnavailable
-from headrace.kinesis.aggregator import TARGET_BYTES, Aggregate, Aggregator, Fate
+from headrace.kinesis.aggregator import Fate
 from headrace.kinesis.messages import MAX_PUT_RECORDS, USUAL_RECORD_BYTES, PutEntry, PutResult
 from headrace.kinesis.port import Kinesis
 from headrace.kinesis.shard_map import ShardMap
-from headrace.ops import metrics
 from headrace.ops.clock import Clock
 from producers.announcement import Announcement
+from producers.gathering import Gathering
 from producers.in_flight import InFlight
 from producers.lanes import MAX_REQUEST_BYTES, Lanes, Parcel
+from producers.meter import Meter
 from producers.rate import BackOff
 from producers.stream_state import StreamState
 
 CONNECTIONS = 4
 _UNORDERED_WINDOW = 16
-_ORDERED_TARGET_BYTES = 160_000
-"""Where one aggregate of a shard is under way: at 150 ms a round trip it still fills the shard's 1 MiB/s."""
 _SMALLEST_SHARE_BYTES = 256 << 10  # what is less is not divided between the connections
 _THROTTLED = "ProvisionedThroughputExceededException"
 
@@ -50,13 +49,14 @@ class Outlet:
         *,
         keyed: bool,
         connections: int = CONNECTIONS,
+        name: str = "",
     ) -> None:
+        """`connections` requests are under way at most; `name` is the input's, for the metrics."""
         self._client = client
         self._stream = stream
         self._clock = clock
-        self._aggregator: Aggregator[int] = Aggregator(
-            target_bytes=_ORDERED_TARGET_BYTES if keyed else TARGET_BYTES
-        )
+        self._meter = Meter(name)
+        self._gathering = Gathering(clock, keyed=keyed)
         self._lanes = Lanes(draw, window=1 if keyed else _UNORDERED_WINDOW)
         self._in_flight = InFlight(connections)
         self._back_off = BackOff(draw)
@@ -65,16 +65,17 @@ class Outlet:
         self._refused: KinesisRefused | None = None  # while its reason may be that the stream takes less now
         self._doubtful: list[tuple[Parcel, str]] = []  # taken by a shard that the map does not explain
         self._acknowledged: list[tuple[int, ...]] = []
-        self._gathering = 0
-        self._gathering_since = 0.0
         self.trouble = ""
-        self.unfit: deque[tuple[int, bytes]] = deque()
-        """Records that have more, by their number: the sender is to add another one in the place of each."""
 
     @property
     def largest_record(self) -> int:
         """Bytes that a record may have; any thread may ask."""
         return self._state.largest_record
+
+    @property
+    def unfit(self) -> deque[tuple[int, bytes]]:
+        """Records that have more, by their number: the sender is to add another one in the place of each."""
+        return self._gathering.unfit
 
     @property
     def queued_bytes(self) -> int:
@@ -90,7 +91,7 @@ class Outlet:
     def is_ready(self) -> bool:
         """Whether the shards are known; raises KinesisRefused when there is no such stream."""
         self._keep_up()
-        return self._aggregator.shard_map is not None
+        return self._gathering.shard_map is not None
 
     @property
     def has_announced(self) -> bool:
@@ -99,20 +100,13 @@ class Outlet:
 
     def add(self, first: int, records: Sequence[bytes], keys: Sequence[str | None]) -> None:
         """Take records, numbered from `first` on, into their aggregates; call it only when `is_ready`."""
-        if max(map(len, records), default=0) > self.largest_record:
-            self._add_fitting(first, records, keys)
-            return
-        full = self._aggregator.add(records, keys, range(first, first + len(records)))
-        if not self._gathering:
-            self._gathering_since = self._clock.monotonic()
-        self._gathering += len(records)
+        full = self._gathering.add(first, records, keys, largest=self.largest_record)
         if full:
-            self._queue(full)
+            self._lanes.add(full, self._clock.monotonic())
 
     def flush(self, *, after: float = 0.0) -> None:
         """Let go of aggregates that are not full once they have waited so many seconds."""
-        if self._gathering and self._clock.monotonic() - self._gathering_since >= after:
-            self._queue(self._aggregator.flush())
+        self._lanes.add(self._gathering.flush(after=after), self._clock.monotonic())
 
     def announce(self, record: bytes, key: str) -> None:
         """Put this record past all queues, in front of the next request; a newer one takes its place."""
@@ -126,6 +120,7 @@ class Outlet:
         self._in_flight.settle()
         self._keep_up()
         self._begin()
+        self._meter.look(self._lanes.by_shard(), self._clock.monotonic())
         return self._take_acknowledged()
 
     def wait(self, seconds: float) -> None:
@@ -139,6 +134,7 @@ class Outlet:
     def close(self) -> list[tuple[int, ...]]:
         """Wait for what is under way, and begin nothing more; returns the numbers that were acknowledged."""
         self._in_flight.close()
+        self._meter.close()
         self._in_flight.settle()
         return self._take_acknowledged()
 
@@ -148,13 +144,6 @@ class Outlet:
         announcement = self._announcement.wait_seconds(now)
         waits = [self._lanes.next_try(now)] if announcement is None else [announcement]
         return max(self._back_off.until - now, min(waits), 0.0)
-
-    def _add_fitting(self, first: int, records: Sequence[bytes], keys: Sequence[str | None]) -> None:
-        for number, (record, key) in enumerate(zip(records, keys, strict=True), first):
-            if len(record) > self.largest_record:
-                self.unfit.append((number, record))
-            else:
-                self.add(number, [record], [key])
 
     # -- requests
 
@@ -172,6 +161,8 @@ class Outlet:
             if not parcels and status is None:
                 return
             entries = [parcel.aggregate.entry for parcel in parcels]
+            if parcels:
+                self._meter.begun(parcels, now)
             request = _Request(parcels, status is not None, now)
             self._in_flight.begin(
                 partial(self._request, entries if status is None else [status, *entries]),
@@ -181,7 +172,7 @@ class Outlet:
 
     def _request(self, entries: Sequence[PutEntry]) -> list[PutResult]:
         """In a thread of its own."""
-        with metrics.REQUEST_SECONDS.time():
+        with self._meter.request():
             return self._client.put_records(self._stream, entries)
 
     def _settle(self, request: _Request, results: list[PutResult]) -> None:
@@ -197,8 +188,8 @@ class Outlet:
             shard_id = result.shard_id or ""
             if result.error_code is not None:
                 failed.append(parcel)
-                self._on_failed(parcel, result, request.begun)
-            elif parcel.aggregate.fate_in(shard_id, self._aggregator.shard_map) is Fate.DELIVERED:
+                self._on_failed(parcel, result, result.error_code, request.begun)
+            elif parcel.aggregate.fate_in(shard_id, self._gathering.shard_map) is Fate.DELIVERED:
                 self._acknowledge(parcel, now)
             else:
                 self._doubtful.append((parcel, shard_id))
@@ -221,29 +212,26 @@ class Outlet:
         if result.error_code is None:
             self._announcement.taken()
         else:
-            metrics.PUT_ERRORS.labels(code=result.error_code).inc()
+            self._meter.failed(result.error_code)
             self._announcement.failed(now)
 
-    def _on_failed(self, parcel: Parcel, result: PutResult, begun: float) -> None:
+    def _on_failed(self, parcel: Parcel, result: PutResult, code: str, begun: float) -> None:
         now = self._clock.monotonic()
-        metrics.PUT_ERRORS.labels(code=result.error_code).inc()
+        self._meter.failed(code)
         parcel.lane.back_off.failed(now, begun)
-        if result.error_code == _THROTTLED:
+        if code == _THROTTLED:
+            parcel.lane.throttles += 1
             parcel.lane.rate.throttled(now)
         else:
-            self.trouble = (
-                f"Kinesis refuses records: {result.error_code} {result.error_message or ''}".strip()
-            )
+            self.trouble = f"Kinesis refuses records: {code} {result.error_message or ''}".strip()
 
     def _acknowledge(self, parcel: Parcel, now: float) -> None:
-        lane, aggregate = parcel.lane, parcel.aggregate
+        lane = parcel.lane
         self._lanes.delivered(parcel)
         lane.back_off.succeeded()
         lane.rate.accepted(parcel.size, now)
-        metrics.USER_RECORDS_PUT.inc(len(aggregate.refs))
-        metrics.KINESIS_RECORDS_PUT.inc()
-        metrics.USER_RECORDS_DATA_PUT.inc(parcel.size)
-        self._acknowledged.append(aggregate.refs)
+        self._meter.acknowledged(parcel)
+        self._acknowledged.append(parcel.aggregate.refs)
 
     def _take_acknowledged(self) -> list[tuple[int, ...]]:
         acknowledged, self._acknowledged = self._acknowledged, []
@@ -289,18 +277,14 @@ class Outlet:
             else:
                 lost.append(parcel)
         self._lanes.put_back(lost)
-        filled = self._aggregator.take_map(fresh)
-        self._lanes.sort_anew(fresh, self._aggregator.again, lost, now)
-        self._queue(filled)
+        filled = self._gathering.take_map(fresh)
+        self._lanes.sort_anew(fresh, self._gathering.again, lost)
+        self._lanes.add(filled, now)
         if lost:  # the answer and the map may disagree for a while
-            metrics.PUT_ERRORS.labels(code="WrongShard").inc(len(lost))
+            self._meter.failed("WrongShard", len(lost))
             self._back_off.failed(now)
 
-    def _queue(self, aggregates: list[Aggregate[int]]) -> None:
-        self._lanes.add(aggregates, self._clock.monotonic())
-        self._gathering -= sum(len(aggregate.refs) for aggregate in aggregates)
-
     def _fail(self, error: Exception, begun: float) -> None:
-        metrics.PUT_ERRORS.labels(code=type(error).__name__).inc()
+        self._meter.failed(type(error).__name__)
         self.trouble = str(error)
         self._back_off.failed(self._clock.monotonic(), begun)

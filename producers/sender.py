@@ -7,8 +7,10 @@ from headrace.ops.clock import Clock
 from headrace.schemas.codec import FieldError, RejectCode, Rejection, Stage, encode, reject_event
 from headrace.schemas.records.producer_status import ProducerStatus
 from producers.acknowledged import Acknowledged
+from producers.backlog import Backlog
 from producers.keys import KeysOf
 from producers.outlet import Outlet
+from producers.passing import borne
 from producers.quarantine import Quarantine
 from producers.spool.cursor import Cursor
 from producers.spool.entry import Damaged, Run
@@ -31,8 +33,12 @@ class Sender:
         *,
         status_seconds: float,
         numbered: bool = True,
+        name: str = "",
     ) -> None:
-        """`numbered`: the records bear the spool's numbers; else their own, and no status speaks of them."""
+        """`numbered`: the records bear the spool's numbers; else their own, and no status speaks of them.
+
+        `name` is the input's, for the metrics.
+        """
         self._spool = spool
         self._outlet = outlet
         self._keys_of = keys_of
@@ -40,6 +46,10 @@ class Sender:
         self._status_seconds = status_seconds
         self._numbered = numbered
         self._quarantine = Quarantine(spool.quarantine)
+        self._backlog = Backlog()
+        self._pending = metrics.USER_RECORDS_PENDING.labels(name)
+        self._spool_bytes = metrics.SPOOL_BYTES.labels(name)
+        self._spool_age = metrics.SPOOL_AGE.labels(name)
         self._passage: _Passage | None = None
         self._status_due = float("-inf")
 
@@ -129,7 +139,8 @@ class Sender:
                 errors=(FieldError("$", f"{len(record)} bytes, and the stream takes them no more"),),
                 raw=record,
             )
-            self._outlet.add(number, [self._stand_in(rejection, number, life, kept.place)], [None])
+            identity = (life.source, number) if self._numbered else borne(record)
+            self._outlet.add(number, [self._stand_in(rejection, *identity, kept.place)], [None])
             unfit.popleft()
 
     def _damaged(self, entry: Damaged, life: Life) -> bytes:
@@ -139,23 +150,26 @@ class Sender:
             errors=(FieldError("$", f"the spool's entry on disk is damaged: {life.directory.name}"),),
             raw=entry.raw,
         )
-        return self._stand_in(rejection, entry.number, life)
+        if self._numbered:
+            return self._stand_in(rejection, life.source, entry.number)
+        return self._stand_in(rejection, f"{life.source}/{entry.number}", 1)  # whose it was is lost
 
-    def _stand_in(self, rejection: Rejection, number: int, life: Life, place: str | None = None) -> bytes:
+    def _stand_in(self, rejection: Rejection, source: str, number: int, place: str | None = None) -> bytes:
         """The reject that goes under the number of a record that cannot go."""
         return reject_event(
             rejection,
             stage=Stage.PRODUCER,
-            source=life.source if self._numbered else f"{life.source}/{number}",
-            sequence=number if self._numbered else 1,
+            source=source,
+            sequence=number,
             time=self._clock.now(),
             place=place,
         )
 
     def _report(self, life: Life) -> None:
         self._status_due = self._clock.monotonic() + self._status_seconds
-        metrics.USER_RECORDS_PENDING.set(life.spooled - life.acknowledged)
-        metrics.SPOOL_BYTES.set(self._spool.budget.taken)
+        self._pending.set(sum(life.spooled - life.acknowledged for life in list(self._spool.lives)))
+        self._spool_bytes.set(self._spool.budget.taken)
+        self._spool_age.set(self._backlog.age(self._clock.monotonic(), life.spooled, life.acknowledged))
         is_closing = self._passage is not None and self._passage.is_closing
         if life.spooled and self._numbered and not is_closing:
             self._outlet.announce(self._status(life, closed=False), life.source)

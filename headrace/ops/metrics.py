@@ -8,21 +8,35 @@ from prometheus_client import Counter, Gauge, Histogram
 __all__ = [
     "BATCHES",
     "BATCH_SECONDS",
+    "BUFFERING_SECONDS",
     "HTTP_DURABLE_SECONDS",
     "HTTP_RECORDS",
     "HTTP_REQUESTS",
     "INPUT_HELD_UP",
     "JOB_RECORDS",
+    "KINESIS_RECORDS_DATA_PUT",
+    "KINESIS_RECORDS_PER_REQUEST",
     "KINESIS_RECORDS_PUT",
+    "ORPHANED_RECORDS",
     "PUT_ERRORS",
     "REQUEST_SECONDS",
+    "RETRIES_PER_RECORD",
     "SHARD_BEHIND_SECONDS",
+    "SHARD_DATA_PUT",
     "SHARD_FRONTIER",
+    "SHARD_IN_FLIGHT",
+    "SHARD_OLDEST_SECONDS",
+    "SHARD_RATE_LIMIT",
+    "SHARD_RECORDS_PUT",
+    "SHARD_THROTTLES",
+    "SHARD_WAITING",
     "SOURCE_FAILURES",
+    "SPOOL_AGE",
     "SPOOL_BYTES",
     "SPOOL_FULL",
-    "USER_RECORDS_DATA_PUT",
     "USER_RECORDS_PENDING",
+    "USER_RECORDS_PER_KINESIS_RECORD",
+    "USER_RECORDS_PER_REQUEST",
     "USER_RECORDS_PUT",
     "USER_RECORDS_RECEIVED",
 ]
@@ -70,24 +84,109 @@ USER_RECORDS_RECEIVED = Counter(
 )
 
 USER_RECORDS_PENDING = Gauge(
-    "headrace_user_records_pending", "Records in the spool that Kinesis has not acknowledged"
+    "headrace_user_records_pending",
+    "Records in an input's spool that Kinesis has not acknowledged",
+    ["input"],
 )
 
-USER_RECORDS_PUT = Counter("headrace_user_records_put", "Records that Kinesis has acknowledged")
-
-USER_RECORDS_DATA_PUT = Counter(
-    "headrace_user_records_data_put_bytes", "Bytes of aggregates that Kinesis has acknowledged"
+USER_RECORDS_PUT = Counter(
+    "headrace_user_records_put", "Records that Kinesis has acknowledged, by their input", ["input"]
 )
 
 KINESIS_RECORDS_PUT = Counter(
-    "headrace_kinesis_records_put", "Kinesis records (mostly aggregates) that were acknowledged"
+    "headrace_kinesis_records_put",
+    "Kinesis records (mostly aggregates) that were acknowledged, by their input",
+    ["input"],
 )
 
-PUT_ERRORS = Counter("headrace_errors_by_code", "Failed entries and requests of PutRecords", ["code"])
+KINESIS_RECORDS_DATA_PUT = Counter(
+    "headrace_kinesis_records_data_put_bytes",
+    "Bytes of Kinesis records that were acknowledged, by their input",
+    ["input"],
+)
 
-REQUEST_SECONDS = Histogram("headrace_request_seconds", "Seconds that a PutRecords request took")
+PUT_ERRORS = Counter(
+    "headrace_errors_by_code",
+    "Failed entries and requests of PutRecords, by their input and the code of the error",
+    ["input", "code"],
+)
 
-SPOOL_BYTES = Gauge("headrace_spool_bytes", "Bytes that the spool takes on disk")
+RETRIES_PER_RECORD = Histogram(
+    "headrace_retries_per_record",
+    "How often a Kinesis record was put again before it was acknowledged",
+    ["input"],
+    buckets=(0, 1, 2, 3, 5, 10, 30, 100),
+)
+
+BUFFERING_SECONDS = Histogram(
+    "headrace_buffering_seconds",
+    "Seconds for which a Kinesis record, once full, waited for its first request",
+    ["input"],
+    buckets=(0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
+)
+
+REQUEST_SECONDS = Histogram("headrace_request_seconds", "Seconds that a PutRecords request took", ["input"])
+
+USER_RECORDS_PER_KINESIS_RECORD = Histogram(
+    "headrace_user_records_per_kinesis_record",
+    "Records in each Kinesis record that was acknowledged",
+    ["input"],
+    buckets=(1, 3, 10, 30, 100, 300, 1000),
+)
+
+KINESIS_RECORDS_PER_REQUEST = Histogram(
+    "headrace_kinesis_records_per_put_records_request",
+    "Kinesis records in each PutRecords request",
+    ["input"],
+    buckets=(1, 3, 10, 30, 100, 300, 500),
+)
+
+USER_RECORDS_PER_REQUEST = Histogram(
+    "headrace_user_records_per_put_records_request",
+    "Records in each PutRecords request",
+    ["input"],
+    buckets=(1, 10, 100, 300, 1000, 3000, 10_000, 30_000, 100_000),
+)
+
+SHARD_RECORDS_PUT = Counter(
+    "headrace_shard_records_put", "Kinesis records that a shard has taken from an input", ["input", "shard"]
+)
+
+SHARD_DATA_PUT = Counter(
+    "headrace_shard_data_put_bytes", "Bytes that a shard has taken from an input", ["input", "shard"]
+)
+
+SHARD_THROTTLES = Counter(
+    "headrace_shard_throttles", "Kinesis records that a shard refused for its rate", ["input", "shard"]
+)
+
+SHARD_RATE_LIMIT = Gauge(
+    "headrace_shard_rate_limit_bytes_per_second",
+    "How fast an input sends to a shard that has throttled; absent while there is no limit",
+    ["input", "shard"],
+)
+
+SHARD_IN_FLIGHT = Gauge(
+    "headrace_shard_in_flight", "Kinesis records that are under way to a shard", ["input", "shard"]
+)
+
+SHARD_WAITING = Gauge(
+    "headrace_shard_waiting_bytes", "Bytes that are aggregated and wait for a shard", ["input", "shard"]
+)
+
+SHARD_OLDEST_SECONDS = Gauge(
+    "headrace_shard_oldest_seconds",
+    "For how long the oldest of them has waited, or is under way",
+    ["input", "shard"],
+)
+
+SPOOL_BYTES = Gauge("headrace_spool_bytes", "Bytes that an input's spool takes on disk", ["input"])
+
+SPOOL_AGE = Gauge(
+    "headrace_spool_age_seconds",
+    "For how long the oldest record in an input's spool has waited, seen from this process",
+    ["input"],
+)
 
 SPOOL_FULL = Gauge(
     "headrace_spool_full", "1 while an input is paused because its spool has no room", ["input"]
@@ -103,4 +202,9 @@ HTTP_DURABLE_SECONDS = Histogram(
     "headrace_http_durable_seconds",
     "Seconds from a good request to its records on disk",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
+)
+
+ORPHANED_RECORDS = Gauge(
+    "headrace_orphaned_records",
+    "Records that wait in spools of a producer's folder which no input of its settings owns",
 )

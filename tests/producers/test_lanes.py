@@ -65,7 +65,7 @@ def test_with_a_new_map_only_what_belongs_to_a_vanished_shard_or_was_lost_is_sor
 
     middle = MAX_HASH_KEY // 2
     shards = ShardMap([Shard("s1", 0, middle), Shard("s2", middle + 1, MAX_HASH_KEY)])
-    lanes.sort_anew(shards, again, [lost], 0.0)
+    lanes.sort_anew(shards, again, [lost])
     assert sorted(anew) == [2, 3]
     assert sorted(numbers(lanes.request(0.0))) == [1, 4, 20, 30]
     assert lanes.bytes == 0
