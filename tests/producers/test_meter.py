@@ -85,7 +85,9 @@ def test_what_was_put_is_counted_under_the_names_of_the_kpl(
 def test_failures_and_retries_are_counted_by_code_and_by_shard(
     outlet: Outlet, kinesis: KinesisDouble, clock: ManualClock, name: str
 ) -> None:
-    kinesis.faults.script("PutRecords", Refuse(status=503), FailRecords(), FailRecords(code="InternalFailure"))
+    kinesis.faults.script(
+        "PutRecords", Refuse(status=503), FailRecords(), FailRecords(code="InternalFailure")
+    )
     outlet.add(1, [b"x"] * 40, KEYS)
     put(outlet, clock)
     assert value("errors_by_code_total", input=name, code="KinesisUnavailable") == 1
