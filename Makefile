@@ -6,10 +6,10 @@ WITH_JAVA = JAVA_HOME="$$(.venv/bin/python -m infra.local.java)"
 UV_COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-live up down test compat check bench docs lock clean
+.PHONY: help setup demo demo-live up down test compat check bench bench-producer bench-soak docs lock clean
 
 help: ## List these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-7s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 setup: ## Install everything: .venv, the AWS emulator, Java where it is missing
 	@$(PYTHON) -m infra.local.bootstrap
@@ -44,15 +44,24 @@ check: setup ## Format, lint, types and layers
 bench: setup ## Measure the speed against its goals: tables, then all figures as JSON
 	@$(WITH_JAVA) .venv/bin/python -m bench
 
+bench-producer: setup ## The producer's speed beside boto3, aiobotocore, async-kinesis and kiner (ROUNDS=5)
+	@.venv/bin/uv venv --quiet --allow-existing --python .venv/bin/python .venv-bench-peers
+	@.venv/bin/uv pip install --quiet --python .venv-bench-peers/bin/python -r bench/peers.lock
+	@.venv/bin/python -m bench.producer $(if $(ROUNDS),--rounds "$(ROUNDS)")
+
+bench-soak: setup ## The producer's memory and processor time over SOAK=600 seconds, and with Kinesis away (STALLED_GB=10)
+	@.venv/bin/python -m bench.producer_endurance --soak $(or $(SOAK),600) --stalled-gb $(or $(STALLED_GB),10)
+
 docs: setup ## Write docs/reference.md anew from the declarations
 	@$(HEADRACE) reference > docs/reference.md
 
-lock: setup ## Resolve the dependencies anew and write the three locks
+lock: setup ## Resolve the dependencies anew and write the four locks
 	@$(UV_COMPILE) --all-extras --group dev --upgrade pyproject.toml -o requirements.lock
 	@$(UV_COMPILE) --upgrade infra/local/emulator.in -o infra/local/emulator.lock
 	@$(UV_COMPILE) --upgrade infra/local/installer.in -o infra/local/installer.lock
+	@$(UV_COMPILE) --upgrade bench/peers.in -o bench/peers.lock
 
 clean: ## Stop the stack and remove everything that was made here
 	@if [ -x $(HEADRACE) ] && [ -d .headrace ]; then $(HEADRACE) down --now; fi
-	@rm -rf .headrace .venv .venv-emulator .venv-spark-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .headrace .venv .venv-emulator .venv-spark-* .venv-bench-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
