@@ -8,6 +8,7 @@ from headrace.ops.clock import Clock
 from headrace.schemas.codec import FieldError, RejectCode, Rejection, Stage, encode, reject_event
 from headrace.schemas.records.reject import MAX_RAW_BYTES, Reject
 from producers.line_format import Seal
+from producers.passing import borne
 from producers.quarantine import Kept, Quarantine
 from producers.reading.source import MAX_LINE_BYTES, Chunk
 from producers.spool.spool import Spool
@@ -28,10 +29,11 @@ class Intake:
         *,
         largest: Callable[[], int] = lambda: MAX_RECORD_BYTES - LONGEST_KEY_BYTES,
         name: str = "",
+        numbered: bool = True,
     ) -> None:
         """`largest` is how many bytes a record may have that the stream takes; it may change.
 
-        `name` is the input's, for the metrics.
+        `name` is the input's, for the metrics. Not `numbered`: the records bear their own source and number.
         """
         self._spool = spool
         self._seal = seal
@@ -39,6 +41,7 @@ class Intake:
         self._clock = clock
         self._record_type = record_type
         self._largest = largest
+        self._numbered = numbered
         self.accepted = 0
         self.rejected = 0
         received = metrics.USER_RECORDS_RECEIVED
@@ -58,7 +61,8 @@ class Intake:
                 fate = self._reject(fate, source, number)
             elif len(fate) > largest and isinstance(line, bytes):
                 rejected += 1
-                fate = self._reject(self._outgrown(line, len(fate), largest), source, number)
+                place = (source, number) if self._numbered else borne(fate)
+                fate = self._reject(self._outgrown(line, len(fate), largest), *place)
             records.append(fate)
             number += 1
         life.append(chunk.input, chunk.places, records)

@@ -81,9 +81,10 @@ class Reader:
         if not self._held and not self._source_ended:
             self._read()
         if not self._held:
+            idle = self._uncommitted_since is None
             self._commit()
             self.ended = self._source_ended
-            return _IDLE_SECONDS
+            return _IDLE_SECONDS if idle else 0.0
         if self._rate is not None and now < self._next_at:
             self._commit()
             return self._next_at - now
