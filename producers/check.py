@@ -8,6 +8,7 @@ import msgspec
 
 from headrace.errors import SettingsError
 from producers.configuration import Configuration, Input
+from producers.orphans import orphans
 from producers.settings import InputSettings
 
 
@@ -19,6 +20,8 @@ def plan(configuration: Configuration) -> Iterator[str]:
     for it in configuration.inputs:
         yield from ("", f"{it.name or 'input'}: {it.settings.source}")
         yield from (f"  {line}" for line in _input(it))
+    for orphan in orphans(configuration):
+        yield from ("", f"warning: {orphan.told}")
 
 
 def problems(configuration: Configuration) -> list[str]:

@@ -19,6 +19,7 @@ from headrace.ops.notify import Notifier
 from headrace.ops.shutdown import Shutdown
 from producers.assembly import Assembly, assemble
 from producers.configuration import Configuration, Input
+from producers.orphans import OrphanWatch
 from producers.progress import Progress, total
 from producers.supervised import Supervised
 
@@ -98,6 +99,7 @@ class Daemon:
         self._assemble = partial(assemble, assembly=assembly)
         self._clock = assembly.clock
         self._inputs: dict[str, Supervised] = {}
+        self._orphans = OrphanWatch(assembly.clock)
         self._stopping = False
         self._log = get_logger()
 
@@ -111,6 +113,7 @@ class Daemon:
         """Bring about what is wanted; whether there is still something to do."""
         if not self._stopping:
             self._follow_settings()
+            self._orphans.look(self._configuration)
         going_on = self._look()
         for supervised in self._inputs.values():
             if supervised.failure is not None and not isinstance(supervised.failure, HeadraceError):
@@ -169,14 +172,18 @@ class Daemon:
         for supervised in self._inputs.values():
             supervised.look()
         known = {it.name for it in self._configuration.inputs}
-        self._inputs = {name: it for name, it in self._inputs.items() if name in known or not it.is_over}
+        gone = [name for name, it in self._inputs.items() if name not in known and it.is_over]
+        if gone:
+            self._inputs = {name: it for name, it in self._inputs.items() if name not in gone}
+            self._orphans.look_anew()
         return not all(supervised.is_over for supervised in self._inputs.values())
 
     def _details(self) -> dict[str, object]:
         """All inputs together, and each."""
         inputs = {name: supervised.progress() for name, supervised in list(self._inputs.items())}
         together = total(list(inputs.values()))
-        return {name: getattr(together, name) for name in together.__struct_fields__} | {"inputs": inputs}
+        counts = {name: getattr(together, name) for name in together.__struct_fields__}
+        return counts | {"inputs": inputs, "orphans": self._orphans.found}
 
     def _follow_settings(self) -> None:
         try:
@@ -194,6 +201,7 @@ class Daemon:
         for it in wanted.values():
             self._inputs[it.name] = self._supervised(it)
         self._configuration = fresh._replace(producer=self._configuration.producer)
+        self._orphans.look_anew()
         self._log.info("settings read again", inputs=len(fresh.inputs))
 
     def _supervised(self, it: Input) -> Supervised:
