@@ -44,10 +44,10 @@ check: setup ## Format, lint, types and layers
 bench: setup ## Measure the speed against its goals: tables, then all figures as JSON
 	@$(WITH_JAVA) .venv/bin/python -m bench
 
-bench-producer: setup ## The producer's speed beside boto3, aiobotocore, async-kinesis and kiner (ROUNDS=5)
+bench-producer: setup ## The producer's speed beside boto3, aiobotocore, async-kinesis and kiner (ROUNDS=3)
 	@.venv/bin/uv venv --quiet --allow-existing --python .venv/bin/python .venv-bench-peers
 	@.venv/bin/uv pip install --quiet --python .venv-bench-peers/bin/python -r bench/peers.lock
-	@.venv/bin/python -m bench.producer $(if $(ROUNDS),--rounds "$(ROUNDS)")
+	@.venv/bin/python -m bench.producer --all $(if $(ROUNDS),--rounds "$(ROUNDS)")
 
 bench-soak: setup ## The producer's memory and processor time over SOAK=600 seconds, and with Kinesis away (STALLED_GB=10)
 	@.venv/bin/python -m bench.producer_endurance --soak $(or $(SOAK),600) --stalled-gb $(or $(STALLED_GB),10)
@@ -55,8 +55,10 @@ bench-soak: setup ## The producer's memory and processor time over SOAK=600 seco
 docs: setup ## Write docs/reference.md anew from the declarations
 	@$(HEADRACE) reference > docs/reference.md
 
-lock: setup ## Resolve the dependencies anew and write the four locks
+lock: setup ## Resolve the dependencies anew and write the locks
 	@$(UV_COMPILE) --all-extras --group dev --upgrade pyproject.toml -o requirements.lock
+	@$(UV_COMPILE) --upgrade -c requirements.lock infra/container/producer.in -o infra/container/producer.lock
+	@$(UV_COMPILE) --upgrade infra/container/build.in -o infra/container/build.lock
 	@$(UV_COMPILE) --upgrade infra/local/emulator.in -o infra/local/emulator.lock
 	@$(UV_COMPILE) --upgrade infra/local/installer.in -o infra/local/installer.lock
 	@$(UV_COMPILE) --upgrade bench/peers.in -o bench/peers.lock

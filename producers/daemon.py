@@ -104,10 +104,16 @@ class Daemon:
         self._log = get_logger()
 
     def begin(self) -> None:
-        """Start every input. Raises what keeps one from beginning."""
+        """Start every input.
+
+        Raises what keeps a single one from beginning; of a settings file, that one is tried again and again.
+        """
         for it in self._configuration.inputs:
             supervised = self._inputs[it.name] = self._supervised(it)
-            supervised.begin()
+            if it.name:
+                supervised.look()
+            else:
+                supervised.begin()
 
     def look(self) -> bool:
         """Bring about what is wanted; whether there is still something to do."""

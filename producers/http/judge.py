@@ -8,6 +8,7 @@ import msgspec
 
 from headrace.schemas.codec import FieldError, RejectCode, Rejection, decode
 from headrace.schemas.event import MAX_SEQUENCE, MAX_SOURCE_BYTES
+from headrace.schemas.records.reject import REJECT
 from producers.http.answer import Answer, problem
 from producers.line_format import Seal, unparsable
 
@@ -79,14 +80,17 @@ def _judge_one(line: bytes, record_type: str | None, seal: Seal, largest: int) -
             if isinstance(named, Rejection):
                 return named
             line = named
-    sealed = seal(line, _PROBE, MAX_SEQUENCE)
+    passing = _is_given(head.source) and _is_given(head.sequence)
+    verdict = decode(line) if passing else None
+    if isinstance(verdict, Rejection):
+        return verdict
+    if verdict is not None and verdict.type == REJECT.name:  # what an export of a spool holds too
+        sealed: bytes | Rejection = line
+    else:
+        sealed = seal(line, _PROBE, MAX_SEQUENCE)
     if isinstance(sealed, Rejection):
         return sealed
-    passing = _is_given(head.source) and _is_given(head.sequence)
     if passing:
-        verdict = decode(line)
-        if isinstance(verdict, Rejection):
-            return verdict
         sealed = line
     if len(sealed) + (0 if passing else _NAME_BYTES) > largest:
         message = f"the record would have more than {largest} bytes"

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import requests
 
-from headrace.errors import SettingsError
 from headrace.kinesis.client import KinesisClient
 from headrace.ops.clock import SystemClock
 from headrace.ops.shutdown import Shutdown
@@ -177,13 +176,18 @@ def test_wrong_settings_are_not_taken_and_the_old_ones_stay(
     assert len(receive(kinesis).events) == 200
 
 
-def test_settings_that_cannot_begin_end_the_start_with_the_reason(running: Running, tmp_path: Path) -> None:
-    a = make_log(tmp_path / "a.log", 100)
-    spool = f'spool = "{tmp_path}/plain"'
-    (tmp_path / "plain").write_text("a file, no folder")
-    running.write(tail("a", a))
-    running.config.write_text(running.config.read_text().replace(f'spool = "{tmp_path}/spool"', spool))
+def test_an_input_that_cannot_begin_is_tried_again_while_the_others_work(
+    running: Running, kinesis: KinesisDouble, tmp_path: Path
+) -> None:
+    a, b = make_log(tmp_path / "a.log", 300), make_log(tmp_path / "b.log", 500)
+    spool = tmp_path / "spool" / "a"
+    spool.parent.mkdir()
+    spool.write_text("a file, no folder")
+    running.write(tail("a", a), tail("b", b))
     running.start()
-    with pytest.raises(Exception, match="plain") as caught:
-        running.stop()
-    assert not isinstance(caught.value, SettingsError)
+    running.wait_for(lambda: running.told[-1].state == "failed" and running.told[-1].acknowledged == 500)
+    assert running.ask("healthz").json()["detail"]["dead"] == ["a"]
+    spool.unlink()
+    running.wait_for(lambda: running.told[-1].acknowledged == 800)
+    assert running.stop() == 0
+    assert len(receive(kinesis).events) == 800

@@ -2,6 +2,7 @@ import gzip
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from headrace.errors import SettingsError
 from headrace.ops.clock import SystemClock
+from headrace.schemas.codec import RejectCode, Rejection, Stage, decode, reject_event
 from tests.producers.sources.pushed import NDJSON, Answered, Push, ask, line, own
 
 BATCH, EVENT = "application/cloudevents-batch+json", "application/cloudevents+json"
@@ -224,6 +226,14 @@ def test_own_numbers_and_ours_do_not_go_in_one_request(push: Push) -> None:
 def test_what_passes_through_has_the_codecs_verdict(push: Push, event: bytes) -> None:
     assert push.post(event).status == 422
     assert push.passed() == []
+
+
+def test_a_reject_with_its_own_number_passes_as_an_export_of_a_spool_holds_it(push: Push) -> None:
+    rejection = Rejection(code=RejectCode.UNPARSABLE_LINE, errors=(), raw=b"no line")
+    time = datetime(2026, 1, 2, tzinfo=UTC)
+    event = reject_event(rejection, stage=Stage.PRODUCER, source="till-4", sequence=7, time=time)
+    assert push.post(event).status == 202
+    assert push.passed() == [decode(event)]
 
 
 def test_what_was_taken_is_counted(push: Push) -> None:
