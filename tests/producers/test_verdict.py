@@ -67,7 +67,8 @@ def test_it_finds_nothing_where_nothing_is_wrong(
     put_together(kinesis, (2, HIGH), (3, LOW), (4, LOW))
     found = verdict(4)
     assert (found.lost, found.line_counts, found.copies) == ([], [1, 2, 3, 4], 2)
-    assert found.conflicts == found.inversions == found.astray == found.wrongly_made == []
+    assert found.conflicts == found.inversions == found.astray == []
+    assert found.wrongly_made == []
     assert found.closed == {"web-7/1"}
 
 
@@ -130,3 +131,12 @@ def test_it_finds_a_record_in_a_shard_of_another_key(
     kinesis.split("shardId-000000000000")
     kinesis.put("events", record(1, LOW), LOW, str(hash_of(HIGH)))
     assert verdict(1).astray == [("web-7/1", 1)]
+
+
+def test_an_aggregate_may_be_older_than_two_reshardings(
+    kinesis: KinesisDouble, verdict: Callable[[int], Verdict]
+) -> None:
+    (low, _) = kinesis.split("shardId-000000000000")
+    kinesis.split(low.shard_id)
+    put_together(kinesis, (1, LOW), (2, HIGH))
+    assert (verdict(0).discarded, verdict(0).wrongly_made) == (1, [])

@@ -30,6 +30,7 @@ SEED = int(os.environ.get("HEADRACE_TORTURE_SEED", "1"))
 DEADLINE_SECONDS = 240.0
 ANSWER_SECONDS = 1.0  # that the daemon waits for an answer here, in place of 30
 
+_REQUESTS_FAILING = 0.05
 _IMPATIENT = f"""
 import sys
 from headrace.kinesis.client import KinesisClient
@@ -71,17 +72,17 @@ class Torments:
     def __init__(
         self, kinesis: KinesisDouble, *, seed: int, share: float, to_come: int, todo: Sequence[str]
     ) -> None:
-        """`share` of the requests fail in one of fifteen ways, and of the entries of the others."""
+        """`share` of the entries fail; one request in twenty fails too, in one of fifteen ways."""
         self.done: Counter[str] = Counter()
         self.requests = 0
         self.process: subprocess.Popen[bytes] | None = None
         self._kinesis = kinesis
         self._random = random.Random(seed)
-        self._share = share
         self._to_come = to_come
         places = sorted(self._random.uniform(0.03, 0.85) for _ in todo)
         self._todo = deque(zip(places, todo, strict=True))
         self._deck: list[Fault | str] = []
+        self._is_armed = False
         self._taken = 0
         self._seen: Counter[str] = Counter()
         self._timers: list[threading.Timer] = []
@@ -91,7 +92,7 @@ class Torments:
 
     def watch(self, process: subprocess.Popen[bytes]) -> None:
         """Kill this one; one in four while it starts."""
-        self.process = process
+        self.process, self._is_armed = process, True
         if self._random.random() < 0.25 and self.done["kill"]:
             self._kill_after(self._random.uniform(0.0, 1.0))
 
@@ -104,7 +105,7 @@ class Torments:
     def _on_put(self) -> Fault | None:
         self.requests += 1
         self._count_bytes()
-        if self._todo and self._taken >= self._todo[0][0] * self._to_come:
+        if self._is_due():
             what = self._todo.popleft()[1]
             self.done[what] += 1
             if what == "kill":
@@ -112,8 +113,14 @@ class Torments:
             self._reshard(what)
         return self._fault()
 
+    def _is_due(self) -> bool:
+        """Whether there is something to do; a kill waits for a process that lives."""
+        if not self._todo or self._taken < self._todo[0][0] * self._to_come:
+            return False
+        return self._is_armed or self._todo[0][1] != "kill"
+
     def _on_list(self) -> Fault | None:
-        return Refuse("ServiceUnavailable", 503) if self._random.random() < self._share else None
+        return Refuse("ServiceUnavailable", 503) if self._random.random() < _REQUESTS_FAILING else None
 
     def _count_bytes(self) -> None:
         for shard_id, shard in self._kinesis.stream().shards.items():
@@ -122,6 +129,7 @@ class Torments:
 
     def _kill(self) -> Fault | None:
         assert self.process is not None
+        self._is_armed = False
         way = self._random.choice(("before", "after", "soon"))
         if way == "soon":
             self._kill_after(self._random.uniform(0.0, 0.3))
@@ -145,7 +153,7 @@ class Torments:
         self._kinesis.split(shards[at].shard_id, at=middle)
 
     def _fault(self) -> Fault | None:
-        if self._random.random() >= self._share:
+        if self._random.random() >= _REQUESTS_FAILING:
             return None
         if not self._deck:
             self._deck = self._random.sample(_DECK, len(_DECK))

@@ -10,8 +10,8 @@ Its rules, written from none of the producer's code:
 - The hash of a key lies, at any time, in one open shard. These shards, parents before children, are the
   key's way, and every record of the key must be on it. Along the way, and within a shard by sequence number,
   the *first* copies of the key's numbers must ascend; each that does not is an *inversion*.
-- An aggregate that KCL *discards* was right by the shards that were there before: it would have passed in a
-  parent of the shard that took it.
+- An aggregate that KCL *discards* was right by the shards that were there before: it would have passed in an
+  ancestor of the shard that took it. (What it holds counts as delivered only by another copy.)
 """
 
 from collections.abc import Callable, Iterator
@@ -122,8 +122,14 @@ def by_lineage(stream: Stream) -> Iterator[Shard]:
 
 def _judge_discarded(stream: Stream, shard: Shard, record: StoredRecord, verdict: Verdict) -> None:
     verdict.discarded += 1
-    if not any(accepted(stream.shards[parent], record) for parent in shard.parents):
+    if not any(accepted(ancestor, record) for ancestor in _ancestors(stream, shard)):
         verdict.wrongly_made.append(record.sequence)
+
+
+def _ancestors(stream: Stream, shard: Shard) -> Iterator[Shard]:
+    for name in shard.parents:
+        yield stream.shards[name]
+        yield from _ancestors(stream, stream.shards[name])
 
 
 def _judge_record(
