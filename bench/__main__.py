@@ -11,6 +11,7 @@ from rich.table import Table
 
 BENCHES = {
     "decode": "decode and validate: records/s and core, and how many times faster than the others",
+    "producer": "from records in memory over the spool into a local sink: records/s and core, against boto3",
     "stream": "the stream job: three outputs and the ledger, against reading, decoding and counting alone",
     "latency": "from a line written to a producer until a query shows it",
 }

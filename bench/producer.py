@@ -1,6 +1,7 @@
 """Records per second and core from memory, over the spool (fsynced), until a local sink has accepted them.
 
-    python -m bench.producer --json         (`make bench-producer` installs the peers first)
+    python -m bench.producer            against boto3
+    python -m bench.producer --all      `make bench-producer`, which installs the other peers first
 
 The sink is a process of its own, and so is each contender; they take turns within one run. What counts is
 all the processor time of the producing process. The producer gets records as decoded Structs, 100,000 a
@@ -61,13 +62,14 @@ def ours(url: str, *options: str, records: int = RECORDS) -> Figures:
 def peer(name: str, url: str) -> Figures:
     """One measurement of another one."""
     script = Path(__file__).with_name("producer_peers.py")
-    return _run([str(PEERS_PYTHON), str(script), name, "--url", url, "--records", str(PEERS[name])])
+    python = str(PEERS_PYTHON) if PEERS_PYTHON.exists() else sys.executable  # which has boto3
+    return _run([python, str(script), name, "--url", url, "--records", str(PEERS[name])])
 
 
-def measure(*, rounds: int, short: bool) -> dict[str, Any]:
-    """Everything, from one run; `short`: without the peers but boto3, and without how the cost grows."""
-    names = [name for name in OURS if not short or name in SHORT]
-    others = [name for name in PEERS if PEERS_PYTHON.exists() and (not short or name == "boto3")]
+def measure(*, rounds: int, everything: bool) -> dict[str, Any]:
+    """The goals and, if `everything`, the other peers and how the cost grows; all from one run."""
+    names = [name for name in OURS if everything or name in SHORT]
+    others = [name for name in PEERS if everything or name == "boto3"]
     taken: dict[str, list[Figures]] = {name: [] for name in (*names, *others)}
     with sink() as (url, _):
         for _ in range(rounds):
@@ -81,7 +83,7 @@ def measure(*, rounds: int, short: bool) -> dict[str, Any]:
         "per_core": {name: rates[name] for name in names},
         "records_per_second": {name: rates[name] for name in others},
         "ratios": {name: round(rates["keyed"] / rates[name], 1) for name in others},
-        **({} if short else {"microseconds_per_record": growth()}),
+        **({"microseconds_per_record": growth()} if everything else {}),
         "goals": {name: goal for name, goal in GOALS.items() if name in taken},
     }
 
@@ -121,12 +123,13 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--short", action="store_true", help="the goals alone, in half a minute")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--all", action="store_true", help="with every peer, and how the cost grows")
+    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    figures = measure(rounds=arguments.rounds, short=arguments.short)
+    figures = measure(rounds=arguments.rounds, everything=arguments.all)
     if not arguments.json:
         Console(file=sys.stdout).print(table(figures))
+        sys.stdout.write("\n")
     sys.stdout.write(json.dumps(figures) + "\n")
     return int(bool(missed(figures)))
 

@@ -17,5 +17,5 @@ def test_every_bench_is_run_and_its_figures_are_printed_as_tables_and_as_json(
     assert bench.main() == 1
     printed = capsys.readouterr().out
     assert "2,000" in printed
-    assert f'{{"decode": {answer}, "stream": {answer}, "latency": {answer}}}' in printed
+    assert f'{{"decode": {answer}, "producer": {answer}, "stream": {answer}, "latency": {answer}}}' in printed
     assert printed.endswith("goals missed: stream\n")
