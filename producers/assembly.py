@@ -19,7 +19,7 @@ from producers.pipeline import Parts, Pipeline
 from producers.quarantine import Quarantine
 from producers.reader import Reader
 from producers.reading.source import Opening, Source
-from producers.rebase import shift_to
+from producers.rebase import KeptShift, Rebased, shift_to
 from producers.sender import Sender
 from producers.sender_thread import SenderThread
 from producers.settings import ProducerSettings
@@ -58,9 +58,13 @@ def assemble(it: Input, assembly: Assembly) -> list[Pipeline]:
         spool = _open_spool(it, it.spool, assembly)
         opened.callback(spool.close)
         quarantine = Quarantine(spool.quarantine)
-        seal = lines.sealer(_shift(it, spool, quarantine, assembly.clock))
+        kept = KeptShift(spool.directory, getattr(it.own, "paths", ())) if it.settings.rebase else None
+        shift = NO_SHIFT if kept is None else kept.get(lambda: _shift(it, spool, quarantine, assembly.clock))
+        seal = lines.sealer(shift)
         source = it.kind.open_source(it.own, _opening(spool, quarantine, seal, assembly.clock))
         opened.callback(source.close)
+        if kept is not None:
+            source = Rebased(source, kept)
         main = _pipeline(it, _Way(it.name, source, spool, seal, lines.record_type, numbered=True), assembly)
         beside: Source | None = getattr(source, "passing", None)
         pipelines = [main] if beside is None else [main, _passing(it, beside, assembly)]
@@ -137,8 +141,6 @@ def _opening(spool: Spool, quarantine: Quarantine, seal: Seal, clock: Clock) -> 
 
 def _shift(it: Input, spool: Spool, quarantine: Quarantine, clock: Clock) -> timedelta:
     """By how much event times are moved; finding it out reads the whole input once."""
-    if not it.settings.rebase:
-        return NO_SHIFT
     opening = _opening(spool, quarantine, it.lines.sealer(), clock)._replace(places={})
     with closing(it.kind.open_source(it.own, opening)) as source:
         return shift_to(clock.now(), source, it.lines.time_of)

@@ -62,7 +62,7 @@ def test_every_line_is_accounted_for_and_the_former_demo_is_forgotten(
 def test_progress_was_shown_while_it_ran(demo: subprocess.CompletedProcess[str]) -> None:
     assert "first window on screen after" in demo.stdout
     assert demo.stdout.count("  sent ") >= 2
-    assert "records count as late" in demo.stdout
+    assert "All 300 records of web_access.v1 count as late" in demo.stdout
 
 
 def test_nothing_is_left_running(demo: subprocess.CompletedProcess[str], folder: Path) -> None:
