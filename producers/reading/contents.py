@@ -1,14 +1,23 @@
 """Which file carries which content, so that a copy, a renamed or a compressed file is not read twice."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from enum import Enum
 
-from producers.reading.fingerprint import FINGERPRINT_BYTES, Known, grows, length_in, name_of
+from headrace.errors import SourceUnreadable
+from producers.reading.fingerprint import FINGERPRINT_BYTES, Known, grows, inode_in, length_in, name_of
 from producers.reading.followed_file import FollowedFile
 from producers.reading.source import Chunk
 
 _COMPARED_BYTES = 4096
 _KEPT_NAMES = 256  # of contents that are gone: a file may be moved away, compressed and moved back
 _KEPT_SECONDS = 86_400.0
+
+
+class _Verdict(Enum):
+    COPY = "it holds the same"
+    OTHER = "it holds something else"
+    TRUNCATED = "the original holds something else by now"
+    UNKNOWN = "the original cannot be read now"
 
 
 class Contents:
@@ -35,10 +44,14 @@ class Contents:
         self._assign(file, name)
         return True
 
-    def identify(self, file: FollowedFile) -> FollowedFile | None:
-        """Find out what it carries; returns a file that must be looked at first, since it was truncated."""
+    def identify(self, file: FollowedFile, truncated: Sequence[FollowedFile]) -> FollowedFile | None:
+        """Find out what it carries; returns a file that must be looked at first, since it was truncated.
+
+        It may stay without a name while it may be a copy of what one of the `truncated` holds by now.
+        """
         if self.recognise(file):
             return None
+        file.open()
         for name in self._originals(file):
             carrier = self._carriers.get(name)
             if carrier is None:
@@ -46,14 +59,16 @@ class Contents:
                     self._assign(file, name)
                     return None
             elif carrier.log == file.log and file.is_secondary:
-                same = _ends_alike(file, carrier)
-                if not carrier.is_still_intact():
+                verdict = _compare(file, carrier)
+                if verdict is _Verdict.TRUNCATED:
                     return carrier
-                if same:
+                if verdict is _Verdict.UNKNOWN:
+                    return None
+                if verdict is _Verdict.COPY:
                     file.silence(name)
                     return None
-        name = name_of(file.key[1], file.head)
-        self._carry(file, name, 0)
+        if not (file.is_secondary and any(_holds_now(it, file) for it in truncated)):
+            self._carry(file, name_of(file.key[1], file.head), 0)
         return None
 
     def release(self, file: FollowedFile) -> str | None:
@@ -61,18 +76,20 @@ class Contents:
         name = self._carried.pop(file.key, None)
         if name is not None and self._carriers.get(name) is file:
             del self._carriers[name]
+            if name not in self.known.places:
+                self.known.move(name, file.place)  # nothing was given out: a copy begins at its start
         return name
 
     def given(self, file: FollowedFile, chunk: Chunk) -> Chunk:
         """These lines are given out: under the longest name that their file can have by now."""
-        name = file.name or ""
-        is_new = name not in self.known.places
-        if (is_new and name_of(file.key[1], file.head) != name) or grows(name, file.head):
+        name, longest = file.name or "", name_of(file.key[1], file.head)
+        is_first = self.known.places.get(name, 0) == 0 or inode_in(name) != file.key[1]
+        if name != longest and (is_first or grows(name, file.head)):
             self._carriers.pop(name, None)
-            if not is_new:
+            if name in self.known.places:
                 self.known.forget(name)
                 self._replaced.add(name)
-            name = file.name = name_of(file.key[1], file.head)
+            name = file.name = longest
             self._carriers[name], self._carried[file.key] = file, name
         self._replaced.discard(name)
         self.known.move(name, file.place)
@@ -110,7 +127,9 @@ class Contents:
         live = [
             name
             for name, it in self._carriers.items()
-            if it.log == file.log and not it.is_secondary and it.head.startswith(file.head)
+            if it.log == file.log
+            and not (it.is_secondary and name in self.known.places)
+            and _begin_alike(it.head, file.head)
         ]
         return live + [name for name in self.known.alike(file.head) if name not in live]
 
@@ -122,7 +141,9 @@ class Contents:
             self._carry(file, name, place)
 
     def _carry(self, file: FollowedFile, name: str, place: int) -> None:
-        self.release(file)
+        before = self._carried.get(file.key)
+        if before != name and self._carriers.get(before or "") is file:
+            del self._carriers[before or ""]
         self._carriers[name], self._carried[file.key] = file, name
         file.begin(name, place)
 
@@ -146,10 +167,33 @@ def _is_read(file: FollowedFile, place: int) -> bool:
 
 
 def _ends_alike(file: FollowedFile, other: FollowedFile) -> bool:
-    """Whether the end of one stands in the other at the same place; else their heads decide."""
+    """Whether the end of one stands in the other at the same place; a compressed one by its head."""
     if file.is_static or other.is_static:
-        length = min(len(file.head), len(other.head))
-        return file.head[:length] == other.head[:length]
+        return other.head.startswith(file.head)
     start = max(file.size() - _COMPARED_BYTES, 0)
     end = file.open().at(start, _COMPARED_BYTES)
     return other.open().at(start, len(end)) == end
+
+
+def _compare(file: FollowedFile, original: FollowedFile) -> _Verdict:
+    """What a file is beside another that is read; that one may have been truncated, or renamed just now."""
+    try:
+        if not original.is_still_intact():
+            return _Verdict.TRUNCATED
+        is_copy = _ends_alike(file, original)
+        if not original.is_still_intact():
+            return _Verdict.TRUNCATED
+    except SourceUnreadable:
+        return _Verdict.UNKNOWN
+    return _Verdict.COPY if is_copy else _Verdict.OTHER
+
+
+def _holds_now(truncated: FollowedFile, file: FollowedFile) -> bool:
+    try:
+        return truncated.log == file.log and truncated.open().at(0, len(file.head)) == file.head
+    except SourceUnreadable:
+        return True  # nobody knows yet
+
+
+def _begin_alike(head: bytes, other: bytes) -> bool:
+    return head.startswith(other) or other.startswith(head)

@@ -23,6 +23,11 @@ def length_in(name: str) -> int:
     return _parts(name)[1]
 
 
+def inode_in(name: str) -> int:
+    """The inode of the file that had this name first; 0 where it names no file."""
+    return _parts(name)[0]
+
+
 def grows(name: str, head: bytes) -> bool:
     """Whether a longer name is due."""
     length, available = length_in(name), min(len(head), FINGERPRINT_BYTES)

@@ -13,6 +13,7 @@ from producers.reading.splitter import LineSplitter
 
 _SOONEST, _LIVE_LATEST, _ROTATED_LATEST = 0.05, 0.5, 10.0  # seconds between two looks at a file
 _AFTER_FAILURE = 5.0
+_LONGEST_WAIT = 30.0  # for an older file of the same log: order matters less than that lines come
 _CALM_SECONDS = 2.0  # after a change, so long its change time may be too coarse to show another
 GRACE_SECONDS = 1.0  # a server goes on writing to the rotated file until it opens the new one
 _LAST_LINE_SECONDS = 60.0  # so long a rotated file may keep us waiting for the end of its last line
@@ -35,6 +36,7 @@ class FollowedFile:
         """Why it cannot be read at the moment."""
         self.missing = 0
         self.waits_for: FollowedFile | None = None
+        self.waits_since = now
         self.superseded_at: float | None = None
         self.file: InputFile | None = None
         self.head = b""
@@ -62,6 +64,27 @@ class FollowedFile:
         if self.superseded_at is None or self.waits_for is not None:
             return False
         return self._ended_at >= self.superseded_at + GRACE_SECONDS
+
+    @property
+    def order(self) -> tuple[bool, tuple[int, ...]]:
+        """Among the files of its log, the oldest first: what is gone, then by name."""
+        return self.missing <= 1, self.generation.age
+
+    def may_begin(self, now: float) -> bool:
+        """Whether it waits for no older file; an inode that is used again may turn the order round."""
+        older = self.waits_for
+        if (
+            older is None
+            or older.is_over
+            or older.order > self.order
+            or now > self.waits_since + _LONGEST_WAIT
+        ):
+            self.waits_for = None
+        return self.waits_for is None
+
+    def wait_for(self, older: "FollowedFile | None", now: float) -> None:
+        """Begin only when that one is over."""
+        self.waits_for, self.waits_since = older, now
 
     @property
     def is_static(self) -> bool:
@@ -101,7 +124,6 @@ class FollowedFile:
         stamp = (found.status.st_size, found.status.st_mtime_ns)
         if self.is_static and stamp != self._stamp:
             self._stamp = stamp
-            self.close()
             self.question()
 
     def supersede(self, at: float) -> None:
@@ -163,6 +185,9 @@ class FollowedFile:
 
     def question(self) -> None:
         """It is to be found out anew what it carries."""
+        self.close()
+        self.head = b""
+        self.is_truncated = self._is_gzip = False
         self.begin(None, 0)
 
     # -- reading

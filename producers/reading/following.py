@@ -80,21 +80,22 @@ class FollowSource(Source):
             self.open_files.used(file)
 
     def _read(self, file: FollowedFile, now: float) -> Chunk | None:
-        if file.waits_for is not None:
-            if not file.waits_for.is_over:
-                return None
-            file.waits_for = None
+        if not file.may_begin(now):
+            return None
         if file.name is None and not file.is_truncated:
             if not file.has_begun(now):
                 return None
             self._identify(file)
-        chunk = None if file.is_silent else file.read(now)
+        chunk = None if file.is_silent or file.name is None else file.read(now)
         if chunk is None and file.is_truncated:
             chunk = self._begin_again(file, now)
         return None if chunk is None else self._contents.given(file, chunk)
 
     def _identify(self, file: FollowedFile) -> None:
-        while (truncated := self._contents.identify(file)) is not None:
+        files = self._inventory.files.values()
+        while (
+            truncated := self._contents.identify(file, [it for it in files if it.is_truncated])
+        ) is not None:
             truncated.is_truncated = True
             self._contents.release(truncated)
 
@@ -110,7 +111,9 @@ class FollowSource(Source):
             if last is not None:
                 return last
         file.restart()
-        file.waits_for = heir or self._inventory.before(file)
+        if file.head:
+            self._identify(file)
+        file.wait_for(heir or self._inventory.before(file), now)
         if heir is not None:
             heir.supersede(now - GRACE_SECONDS)
         return None
@@ -137,6 +140,8 @@ class FollowSource(Source):
         for file in list(self._inventory.files.values()):
             if file.is_finished:
                 self._drop(file)
+            elif file.name is None:
+                self._contents.release(file)
         self._recognise([file for _, file in fresh], now)
         self._inventory.arrange([file for _, file in fresh], now)
         files = self._inventory.files.values()

@@ -117,9 +117,9 @@ class Inventory:
             if not file.is_silent:
                 logs[file.log].append(file)
         for files in logs.values():
-            files.sort(key=lambda file: (not file.missing, file.generation.age))
+            files.sort(key=lambda file: file.order)
             files[-1].superseded_at = None
             for older, newer in pairwise(files):
                 older.supersede(since)
                 if newer.key in keys:
-                    newer.waits_for = older
+                    newer.wait_for(older, now)

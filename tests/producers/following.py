@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
+from headrace.ops.clock import Clock
 from producers.quarantine import Kept, Quarantine
 from producers.reading.following import FollowSource
 from producers.reading.source import Opening
 from producers.sources.file import Settings, open_source
-from tests.doubles.clock import ManualClock
 
 
 class Following:
     """`lines` are committed, `places` what the spool hands back at the next start."""
 
-    def __init__(self, state: Path, clock: ManualClock, *patterns: Path | str, **settings: object) -> None:
+    def __init__(self, state: Path, clock: Clock, *patterns: Path | str, **settings: object) -> None:
         self.clock = clock
         self.lines: list[bytes] = []
         self.places: dict[str, str] = {}
@@ -44,7 +44,7 @@ class Following:
     def take(self, *, seconds: float = 0.0, reads: int = 12) -> list[bytes]:
         """What is new, after a while."""
         before = len(self.lines)
-        self.clock.advance(seconds)
+        self.clock.sleep(seconds)
         self.read(reads)
         self.commit()
         return self.lines[before:]
