@@ -7,50 +7,41 @@ from headrace.errors import SourceUnreadable
 from producers.quarantine import Quarantine
 from producers.reading.input_file import InputFile, unreadable
 from producers.reading.listing import Found
-from producers.reading.rotation import Generation, generation, is_compressed
+from producers.reading.log_file import LogFile
 from producers.reading.source import MAX_LINE_BYTES, READ_BYTES, Chunk
 from producers.reading.splitter import LineSplitter
 
 _SOONEST, _LIVE_LATEST, _ROTATED_LATEST = 0.05, 0.5, 10.0  # seconds between two looks at a file
 _AFTER_FAILURE = 5.0
-_LONGEST_WAIT = 30.0  # for an older file of the same log: order matters less than that lines come
 _CALM_SECONDS = 2.0  # after a change, so long its change time may be too coarse to show another
 GRACE_SECONDS = 1.0  # a server goes on writing to the rotated file until it opens the new one
 _LAST_LINE_SECONDS = 60.0  # so long a rotated file may keep us waiting for the end of its last line
 
 
-class FollowedFile:
+class FollowedFile(LogFile):
     """A carrier of content; `name` is that content's, `place` how far it was given out.
 
-    `waits_for` is an older file of the same log, which is read first. Of a copy, or of content that was not
+    Of a copy, or of content that was not
     asked for (`is_silent`), nothing is read.
     """
 
     def __init__(self, found: Found, quarantine: Quarantine, now: float) -> None:
-        self.key = found.key
+        super().__init__(found, now)
         self.name: str | None = None
         self.place = 0
         self.is_silent = False
         self.is_truncated = False
         self.failed = ""
         """Why it cannot be read at the moment."""
-        self.missing = 0
-        self.waits_for: FollowedFile | None = None
-        self.waits_since = now
-        self.superseded_at: float | None = None
         self.file: InputFile | None = None
         self.head = b""
         self.used_at = now
         self._quarantine = quarantine
         self._splitter = LineSplitter(0, quarantine)
         self._read_to = 0
-        self._ended_at = float("-inf")
-        self._changed_at = float("-inf")
+        self._ended_at = self._changed_at = self._look_at = float("-inf")
         self._known_since = now
-        self._is_gzip = False
-        self._look_at = float("-inf")
         self._stamp = (found.status.st_size, found.status.st_mtime_ns)
-        self.moved(found)
 
     # -- what it is
 
@@ -64,37 +55,6 @@ class FollowedFile:
         if self.superseded_at is None or self.waits_for is not None:
             return False
         return self._ended_at >= self.superseded_at + GRACE_SECONDS
-
-    @property
-    def order(self) -> tuple[bool, tuple[int, ...]]:
-        """Among the files of its log, the oldest first: what is gone, then by name."""
-        return self.missing <= 1, self.generation.age
-
-    def may_begin(self, now: float) -> bool:
-        """Whether it waits for no older file; an inode that is used again may turn the order round."""
-        older = self.waits_for
-        if (
-            older is None
-            or older.is_over
-            or older.order > self.order
-            or now > self.waits_since + _LONGEST_WAIT
-        ):
-            self.waits_for = None
-        return self.waits_for is None
-
-    def wait_for(self, older: "FollowedFile | None", now: float) -> None:
-        """Begin only when that one is over."""
-        self.waits_for, self.waits_since = older, now
-
-    @property
-    def is_static(self) -> bool:
-        """Whether it is compressed, and so never grows."""
-        return self._is_gzip or is_compressed(self.path)
-
-    @property
-    def is_secondary(self) -> bool:
-        """Whether its name says that it was made from another file."""
-        return self.generation.is_rotated or self.is_static
 
     @property
     def may_close(self) -> bool:
@@ -117,10 +77,7 @@ class FollowedFile:
 
     def moved(self, found: Found) -> None:
         """It stands there now."""
-        self.path: Path = found.path
-        self.missing = 0
-        self.generation: Generation = generation(found.path.name)
-        self.log = str(found.path.with_name(self.generation.log))
+        self.stand_at(found)
         stamp = (found.status.st_size, found.status.st_mtime_ns)
         if self.is_static and stamp != self._stamp:
             self._stamp = stamp
