@@ -377,3 +377,44 @@ def test_the_state_of_the_stream_is_asked_for_now_and_then_and_may_stay_unanswer
     assert kinesis.calls.count("ListShards") == 3
     assert len(kinesis.records()) == 4
     close()
+
+
+def test_when_every_shard_splits_what_hangs_is_waited_for_before_the_rest_is_sorted_anew(
+    kinesis: KinesisDouble, clock: ManualClock
+) -> None:
+    outlet, close = outlet_on(kinesis, clock, keyed=True, connections=2)
+    load = Load(outlet, clock)
+    kinesis.faults.script("PutRecords", Stall())
+    outlet.add(1, [b"first"], ["user-0"])
+    outlet.flush()
+    load.put_once()
+    while not kinesis.calls.count("PutRecords"):
+        outlet.wait(0.01)
+    for shard in kinesis.stream().open:
+        kinesis.split(shard.shard_id)
+    outlet.add(2, [b"second"] * len(KEYS) * 2, KEYS * 2)
+    load.put()
+    assert sorted(load.acknowledged) == list(range(1, 2 * len(KEYS) + 2))
+    there = [data for shard in kinesis.stream().open for data in delivered(shard)]
+    assert there.count(b"first") == 1
+    holding = [shard for shard in kinesis.stream().open if b"first" in delivered(shard)]
+    assert delivered(holding[0])[0] == b"first"
+    close()
+
+
+def test_a_changed_stream_is_followed_though_there_is_always_more_to_send(
+    kinesis: KinesisDouble, clock: ManualClock
+) -> None:
+    outlet, close = outlet_on(kinesis, clock, keyed=False, connections=4)
+    kinesis.split(kinesis.stream().open[0].shard_id)
+    number = 1
+    for _ in range(100):
+        while outlet.queued_bytes < 4 << 20:
+            outlet.add(number, [bytes(1_000)] * 500, [None] * 500)
+            number += 500
+        outlet.put()
+        if kinesis.calls.count("ListShards") == 2:
+            break
+        outlet.wait(5)
+    assert kinesis.calls.count("ListShards") == 2
+    close()
