@@ -100,33 +100,19 @@ class _Place(Generic[Ref]):
         while at < len(records):
             room = bisect_right(ends, target - self.size + ends[at]) - 1
             until = max(min(room, at + most - len(self.records)), at if self.records else at + 1)
-            self._take(records[at:until], keys[at:until], refs[at:until], ends[until] - ends[at])
+            self.records += records[at:until]
+            self.keys += keys[at:until]
+            self.refs += refs[at:until]
+            self.size += ends[until] - ends[at]
             if until < len(records) or self.size >= target or len(self.records) >= most:
                 yield
             at = until
-
-    def take_if_small(self, columns: _Columns[Ref], *, target: int, most: int) -> bool:
-        """Take records that do not fill this place; False when they might, and were not taken."""
-        records, keys, refs = columns
-        size = sum(map(len, records)) + sum(map(len, filter(None, keys))) + _RECORD_OVERHEAD * len(records)
-        if self.size + size >= target or len(self.records) + len(records) >= most:
-            return False
-        self._take(records, keys, refs, size)
-        return True
 
     def empty(self) -> tuple[list[bytes], list[str | None], tuple[Ref, ...]]:
         """The records, their keys and names, which wait here no more."""
         emptied = self.records, self.keys, tuple(self.refs)
         self.records, self.keys, self.refs, self.size = [], [], [], 0
         return emptied
-
-    def _take(
-        self, records: Sequence[bytes], keys: Sequence[str | None], refs: Sequence[Ref], size: int
-    ) -> None:
-        self.records += records
-        self.keys += keys
-        self.refs += refs
-        self.size += size
 
 
 class _Places(dict[str | None, list[int]]):
@@ -232,10 +218,8 @@ class Aggregator(Generic[Ref]):
         return full
 
     def _fill(self, place: _Place[Ref], columns: _Columns[Ref]) -> list[Aggregate[Ref]]:
-        target, most = self._target_bytes, self._target_records
-        if place.take_if_small(columns, target=target, most=most):
-            return []
-        return [self._seal(place) for _ in place.fill(columns, target=target, most=most)]
+        full = place.fill(columns, target=self._target_bytes, most=self._target_records)
+        return [self._seal(place) for _ in full]
 
     def _seal(self, place: _Place[Ref]) -> Aggregate[Ref]:
         """Keyed records by the hash key of the first; a run of unkeyed ones for the next shard in turn."""
