@@ -27,7 +27,8 @@ from headrace.kinesis.messages import (
 )
 from headrace.ops.clock import Clock
 
-CONNECT_SECONDS, READ_SECONDS, CONNECTIONS = 5.0, 30.0, 16
+CONNECT_SECONDS, READ_SECONDS = 5.0, 30.0
+CONNECTIONS = 64  # kept open when idle: all inputs of a producer share a client
 NOTICEABLE_SKEW = timedelta(minutes=1)  # of our clock; the service bears five
 _POLL_SECONDS = 0.25
 
