@@ -87,7 +87,15 @@ def _passing(it: Input, source: Source, assembly: Assembly) -> Pipeline:
 def _pipeline(it: Input, way: _Way, assembly: Assembly) -> Pipeline:
     clock, settings, spool = assembly.clock, it.settings, way.spool
     keyed = is_keyed(way.record_type)
-    outlet = Outlet(assembly.client, settings.stream, clock, random.random, keyed=keyed, name=way.name)
+    outlet = Outlet(
+        assembly.client,
+        settings.stream,
+        clock,
+        random.random,
+        keyed=keyed,
+        connections=assembly.producer.requests_in_flight,
+        name=way.name,
+    )
     intake = Intake(
         spool,
         way.seal,
