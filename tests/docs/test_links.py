@@ -14,6 +14,9 @@ def test_every_file_that_a_page_names_exists(page: Path) -> None:
     tests = [name for name in re.findall(r"`(tests/[\w/]+\.py)`", text) if name not in made]
     links = [link.split("#")[0] for link in re.findall(r"\]\((?!http)([^)]+)\)", text)]
     missing = [name for name in tests if not (ROOT / name).exists()]
+    for name, test in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text):
+        if not (ROOT / name).exists() or f"def {test}(" not in (ROOT / name).read_text():
+            missing.append(f"{name}::{test}")
     missing += [link for link in links if not (page.parent / link).exists()]
     assert missing == []
 
