@@ -76,7 +76,8 @@ def table(found: Newest) -> Table:
     for index in shown:
         column = found.columns[index]
         side: Literal["left", "right"] = "left" if column in keys else "right"
-        drawn.add_column(column, justify=side, no_wrap=True)
+        head = column if column in keys else column.replace("_", "_\n")  # so that many measures fit
+        drawn.add_column(head, justify=side, no_wrap=True)
     drawn.add_column("state")
     for final in (False, True):
         for row, is_final in zip(found.rows, found.final, strict=True):
