@@ -192,9 +192,9 @@ class Life:
         if self.is_open and reason is not None:
             self.close(reason)
         if self.is_open:
-            self._make_durable()
+            self._make_durable(recovered.position)
 
-    def _make_durable(self) -> None:
+    def _make_durable(self, position: bytes) -> None:
         """Cut an incomplete last entry; what a killed process wrote may still be in the page cache."""
         if not self.extent.segments:
             return
@@ -204,7 +204,7 @@ class Life:
         os.ftruncate(self._tail, size)
         os.fsync(self._tail)
         segments.sync_directory(self.directory)
-        self._mark.write(self._mark.progress._replace(committed=self.extent.last))
+        self._mark.write(self._mark.progress._replace(committed=self.extent.last, position=position))
 
     def _commit(self, count: int) -> None:
         """The first groups, all of them or none."""

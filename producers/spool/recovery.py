@@ -16,13 +16,15 @@ class Recovered(NamedTuple):
     """The state of a life on disk.
 
     `last` is the highest number that may have been used, `size` the bytes of the last segment that hold whole
-    entries; what lies beyond was never sent. `damage` says why the life must not go on.
+    entries; what lies beyond was never sent. `position` is that of entry `last`, empty where it is unknown.
+    `damage` says why the life must not go on.
     """
 
     identity: Identity
     segments: tuple[Segment, ...]
     last: int
     size: int
+    position: bytes
     positions: dict[str, str]
     damage: str | None
 
@@ -30,6 +32,7 @@ class Recovered(NamedTuple):
 class _Tail(NamedTuple):
     last: int
     size: int
+    position: bytes
     positions: dict[str, str]
     damage: str | None
 
@@ -47,17 +50,17 @@ def recover(directory: Path, progress: Progress, *, source: str) -> Recovered:
             readable.append((Segment(path, first, start, header.sync), header))
     if segments.paths(directory) and broken:
         damage = damage or "the header of its last segment is damaged"
-    tail = _read_tail(*readable[-1]) if readable else _Tail(0, 0, {}, None)
-    last, positions = tail.last, tail.positions
+    tail = _read_tail(*readable[-1]) if readable else _Tail(0, 0, b"", {}, None)
+    last, position, positions = tail.last, tail.position, tail.positions
     if last < progress.committed:
         damage = damage or f"it ends at number {last}, but {progress.committed} was on disk"
         last = progress.committed
     if last == progress.committed:  # the mark knows its place, even where the entry is damaged
-        remember(positions, [progress.position])
+        position = progress.position or position
+        remember(positions, [position])
     known = identity or _identity_of([header for _, header in readable], source)
-    return Recovered(
-        known, tuple(segment for segment, _ in readable), last, tail.size, positions, damage or tail.damage
-    )
+    kept = tuple(segment for segment, _ in readable)
+    return Recovered(known, kept, last, tail.size, position, positions, damage or tail.damage)
 
 
 def remember(positions: dict[str, str], updates: Iterable[bytes]) -> None:
@@ -72,9 +75,10 @@ def _read_tail(segment: Segment, header: Header) -> _Tail:
     """The last segment, entry by entry."""
     block = segment.path.read_bytes()
     found, end, stop = scan(block, segment.sync, segment.start)
-    last, positions = segment.first - 1, dict(header.positions)
+    last, position, positions = segment.first - 1, b"", dict(header.positions)
     for item in found:
         last = max(last, item.number)
+        position = item.positions[-1] if isinstance(item, Run) else b""
         if isinstance(item, Run):
             remember(positions, item.positions)
     damage = None
@@ -84,7 +88,7 @@ def _read_tail(segment: Segment, header: Header) -> _Tail:
         damage = f"the last entry of {segment.path.name} is damaged"
     if stop is Stop.SHORT and end + HEADER_BYTES <= len(block):
         last = max(last, number_at(block, end) - 1)
-    return _Tail(last, end, positions, damage)
+    return _Tail(last, end, position, positions, damage)
 
 
 def _identity_of(headers: list[Header], source: str) -> Identity:

@@ -83,7 +83,10 @@ def test_at_no_step_is_a_committed_entry_lost_or_a_number_given_twice(tmp_path: 
 def check(path: Path, committed: list[tuple[str, int]], acknowledged: list[tuple[str, int]]) -> None:
     for handle in [link for link in Path("/proc/self/fd").iterdir() if is_lock(link, path)]:
         os.close(int(handle.name))  # a killed process lets go of its lock
+    open_spool(path, segment_bytes=400).close()  # killed again at once
     spool = open_spool(path, segment_bytes=400, new_ulid=lambda: f"{9:026d}")
+    if spool.lives and spool.lives[-1].spooled:
+        assert spool.positions == {"in": str(spool.lives[-1].spooled)}
     found: set[tuple[str, int]] = set()
     for life in spool.lives:
         for item in read_all(life, after=life.acknowledged):

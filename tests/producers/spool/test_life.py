@@ -31,6 +31,21 @@ def test_what_was_not_committed_was_never_there(reopen: OpenSpool) -> None:
     assert reopen().life().next_number == 2
 
 
+def test_killed_before_the_mark_and_again_at_the_next_start_the_place_is_that_of_the_last_entry(
+    reopen: OpenSpool,
+) -> None:
+    life = reopen().life()
+    fill(life, b"a", b"b")
+    mark = life.directory / "mark"
+    before = mark.read_bytes()
+    fill(life, b"c", b"d", start=2)
+    reopen()
+    mark.write_bytes(before)  # the entries were on disk, and the mark was not
+    for _ in range(3):
+        spool = reopen()
+        assert (spool.life().next_number, spool.positions) == (5, {"in": "4"})
+
+
 def test_acknowledged_segments_are_deleted_and_the_place_is_kept(reopen: OpenSpool) -> None:
     spool = reopen(segment_bytes=100)
     for n in range(10):
