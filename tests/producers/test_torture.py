@@ -69,7 +69,7 @@ def torture(
     count: int,
     share: float,
     seed: int,
-    shards: int = 32,
+    shards: int = 16,
     options: tuple[object, ...] = (),
 ) -> None:
     log = tmp_path / "input.log"

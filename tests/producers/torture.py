@@ -86,15 +86,15 @@ class Torments:
         self._taken = 0
         self._seen: Counter[str] = Counter()
         self._timers: list[threading.Timer] = []
-        kinesis.faults.record_failure, kinesis.faults.throttled_share = share, 0.5
+        kinesis.faults.record_failure, kinesis.faults.throttled_share = share, 0.25
         kinesis.faults.follow("PutRecords", self._on_put)
         kinesis.faults.follow("ListShards", self._on_list)
 
     def watch(self, process: subprocess.Popen[bytes]) -> None:
-        """Kill this one; one in four while it starts."""
+        """Kill this one; every other while it starts."""
         self.process, self._is_armed = process, True
-        if self._random.random() < 0.25 and self.done["kill"]:
-            self._kill_after(self._random.uniform(0.0, 1.0))
+        if self._random.random() < 0.5 and self.done["kill"]:
+            self._kill_after(self._random.uniform(0.2, 1.0))
 
     def end(self) -> None:
         """Kill nothing any more."""

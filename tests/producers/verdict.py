@@ -86,7 +86,8 @@ class Verdict:
 
     def __str__(self) -> str:
         return (
-            f"{self.kinesis_records} Kinesis records, {sum(map(len, self.lines.values()))} numbers, "
+            f"{self.kinesis_records} Kinesis records, numbers of each source "
+            f"{[len(numbers) for numbers in self.lines.values()]}, "
             f"{self.copies} further copies, {self.discarded} aggregates discarded by KCL; "
             f"lost {len(self.lost)}, conflicts {len(self.conflicts)}, inversions {len(self.inversions)}, "
             f"astray {len(self.astray)}, wrongly made {len(self.wrongly_made)}"
