@@ -15,7 +15,11 @@ from headrace.ops.clock import SystemClock
 from infra.local import processes
 from infra.local.state import State
 
-pytestmark = [pytest.mark.stack, pytest.mark.spark]
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.spark,
+    pytest.mark.xdist_group("demo"),  # one demo for all of them
+]
 
 PROGRAM = Path(sys.executable).parent / "headrace"
 

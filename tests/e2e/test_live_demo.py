@@ -20,7 +20,12 @@ from tests.e2e.laptop import Laptop
 from tests.e2e.truth import CHANGES, PEOPLE, Truth
 from tests.e2e.windows import assert_edits_equal, assert_signups_equal, assert_windows_equal
 
-pytestmark = [pytest.mark.spark, pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.stack,
+    pytest.mark.timeout(300),
+    pytest.mark.xdist_group("live demo"),  # one demo for all of them
+]
 
 LINES, EDITS, RESULTS = 800, 600, 20
 SETTINGS = """
