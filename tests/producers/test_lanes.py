@@ -93,3 +93,10 @@ def test_a_request_takes_from_each_shard_in_turn() -> None:
 def test_what_is_larger_than_a_request_goes_alone() -> None:
     lanes = lanes_with(aggregate(1, size=10 << 20), aggregate(2), aggregate(3, "s2", size=10 << 20))
     assert sorted(len(lanes.request(0.0)) for _ in range(4)) == [0, 1, 1, 1]
+
+
+def test_a_request_keeps_to_500_records_and_to_5_mebibytes() -> None:
+    small = lanes_with(*[aggregate(n, f"s{n % 9}", size=10) for n in range(700)], window=100)
+    assert [len(small.request(0.0)) for _ in range(2)] == [500, 200]
+    large = lanes_with(*[aggregate(n, f"s{n % 9}", size=1 << 20) for n in range(12)])
+    assert [len(large.request(0.0)) for _ in range(3)] == [5, 5, 2]
