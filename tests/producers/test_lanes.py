@@ -98,5 +98,5 @@ def test_what_is_larger_than_a_request_goes_alone() -> None:
 def test_a_request_keeps_to_500_records_and_to_5_mebibytes() -> None:
     small = lanes_with(*[aggregate(n, f"s{n % 9}", size=10) for n in range(700)], window=100)
     assert [len(small.request(0.0)) for _ in range(2)] == [500, 200]
-    large = lanes_with(*[aggregate(n, f"s{n % 9}", size=1 << 20) for n in range(12)])
+    large = lanes_with(*[aggregate(n, f"s{n % 9}", size=(1 << 20) - 1) for n in range(12)])
     assert [len(large.request(0.0)) for _ in range(3)] == [5, 5, 2]
