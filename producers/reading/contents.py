@@ -1,6 +1,6 @@
 """Which file carries which content, so that a copy, a renamed or a compressed file is not read twice."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 
 from headrace.errors import SourceUnreadable
@@ -31,6 +31,7 @@ class Contents:
         self._carried: dict[tuple[int, int], str] = {}
         self._gone: dict[str, float] = {}
         self._replaced: set[str] = set()
+        self._renamed: dict[str, str] = {}
 
     def carrier(self, name: str) -> FollowedFile | None:
         """The file that this content is read from."""
@@ -89,11 +90,22 @@ class Contents:
             if name in self.known.places:
                 self.known.forget(name)
                 self._replaced.add(name)
+            self._renamed.pop(longest, None)
+            self._renamed[name] = longest
             name = file.name = longest
             self._carriers[name], self._carried[file.key] = file, name
         self._replaced.discard(name)
         self.known.move(name, file.place)
         return chunk._replace(input=name)
+
+    def rename(self, files: Iterable[FollowedFile]) -> None:
+        """Copies, and files that lost their content, follow its name when it grows."""
+        if not self._renamed:
+            return
+        for file in files:
+            while file.name in self._renamed:
+                file.name = self._renamed[file.name]
+        self._renamed.clear()
 
     def note(self, present: Collection[str], now: float) -> None:
         """Only these contents have a file."""

@@ -1,10 +1,8 @@
 """One file that is followed: looked at more often the livelier it is, and open only while that helps."""
 
-import os
-from pathlib import Path
-
 from headrace.errors import SourceUnreadable
 from producers.quarantine import Quarantine
+from producers.reading.inode import head_at, is_of, status_at
 from producers.reading.input_file import InputFile, unreadable
 from producers.reading.listing import Found
 from producers.reading.log_file import LogFile
@@ -19,11 +17,7 @@ _LAST_LINE_SECONDS = 60.0  # so long a rotated file may keep us waiting for the 
 
 
 class FollowedFile(LogFile):
-    """A carrier of content; `name` is that content's, `place` how far it was given out.
-
-    Of a copy, or of content that was not
-    asked for (`is_silent`), nothing is read.
-    """
+    """Carries the content `name`, given out up to `place`; a copy, or one not asked for, `is_silent`."""
 
     def __init__(self, found: Found, quarantine: Quarantine, now: float) -> None:
         super().__init__(found, now)
@@ -42,6 +36,7 @@ class FollowedFile(LogFile):
         self._ended_at = self._changed_at = self._look_at = float("-inf")
         self._known_since = now
         self._stamp = (found.status.st_size, found.status.st_mtime_ns)
+        self._same_ns = -1  # it was certainly this file when its inode last changed then
 
     # -- what it is
 
@@ -75,11 +70,25 @@ class FollowedFile(LogFile):
             return True
         return self.file is None or (self._is_given_up and self.is_at_end and not self._splitter.has_rest)
 
+    def is_another(self, found: Found, newest_ns: int) -> bool:
+        """Whether its inode was used for another file, or written anew, while it was closed."""
+        changed = found.status.st_ctime_ns
+        is_sure = self.file is not None or changed == self._same_ns
+        if is_sure or not self.head or self._splitter.has_rest:
+            return False
+        head = head_at(found.path, self.key)
+        if head is not None and changed < newest_ns:  # else the clock may not have ticked since
+            self._same_ns = changed
+        return head is not None and not head.startswith(self.head)
+
     def moved(self, found: Found) -> None:
         """It stands there now."""
         self.stand_at(found)
         stamp = (found.status.st_size, found.status.st_mtime_ns)
-        if self.is_static and stamp != self._stamp:
+        if stamp == self._stamp:
+            return
+        self._look_at = float("-inf")
+        if self.is_static:
             self._stamp = stamp
             self.question()
 
@@ -96,8 +105,7 @@ class FollowedFile(LogFile):
         if self.file is not None and (self.head or self.file.is_gzip):
             return self.file
         file = InputFile(self.path)
-        status = file.status()
-        if (status.st_dev, status.st_ino) != self.key:
+        if not is_of(file.status(), self.key):
             file.close()
             if self.file is not None:
                 return self.file
@@ -175,8 +183,7 @@ class FollowedFile(LogFile):
 
     def fail(self, why: str, now: float) -> None:
         """It cannot be read: try again later, compressed files only when they have changed."""
-        status = _stat(self.path)
-        if status is None or (status.st_dev, status.st_ino) != self.key:
+        if status_at(self.path, self.key) is None:
             self._look_at = now + _SOONEST  # renamed: the next listing will tell
             return
         self.failed = why
@@ -223,8 +230,8 @@ class FollowedFile(LogFile):
         return size > self._read_to and not self.is_truncated
 
     def _status(self) -> tuple[int, int]:
-        status = _stat(self.path)
-        if status is None or (status.st_dev, status.st_ino) != self.key:
+        status = status_at(self.path, self.key)
+        if status is None:
             if self.file is None:
                 return (max(self._stamp[0], 0), self._stamp[1])  # renamed: the next listing will tell
             try:
@@ -290,10 +297,3 @@ class FollowedFile(LogFile):
         self._splitter = LineSplitter(place, self._quarantine)
         if self.file is not None:
             self.file.seek(place)
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except OSError:
-        return None

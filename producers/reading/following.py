@@ -103,6 +103,8 @@ class FollowSource(Source):
         """The file was truncated: what was not read of it may stand in a copy, which is then read first."""
         if self._contents.release(file) is not None:
             self._look(now, force=True)
+            if self._inventory.files.get(file.key) is not file:
+                return None
         heir = self._heir(file, now)
         if heir is None:
             if self._inventory.is_settling(file.log):
@@ -120,6 +122,7 @@ class FollowSource(Source):
 
     def _heir(self, file: FollowedFile, now: float) -> FollowedFile | None:
         """Another file that goes on with what this one held."""
+        self._contents.rename(self._inventory.files.values())
         if file.name is None:
             return None
         for other in list(self._inventory.files.values()):
@@ -137,6 +140,9 @@ class FollowSource(Source):
         self._inventory.took(now, self._monotonic() - now)
         if fresh is None:
             return []
+        self._contents.rename(self._inventory.files.values())
+        while self._inventory.replaced:
+            self._drop(self._inventory.replaced.pop())
         for file in list(self._inventory.files.values()):
             if file.is_finished:
                 self._drop(file)

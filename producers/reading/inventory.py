@@ -23,11 +23,14 @@ class Inventory:
     def __init__(self, patterns: Sequence[str], quarantine: Quarantine) -> None:
         self.listing = Listing(patterns)
         self.files: dict[tuple[int, int], FollowedFile] = {}
+        self.replaced: list[FollowedFile] = []
+        """Files whose inode holds another by now; to be dropped."""
         self._literal = {Path(pattern) for pattern in patterns if is_literal(pattern)}
         self._quarantine = quarantine
         self._next_look = self._next_sure = float("-inf")
         self._unsettled: dict[tuple[int, int], tuple[str, tuple[int, int], float]] | None = None
         self._is_first = True
+        self._newest_ns = 0  # the newest change that the last look saw
 
     def is_due(self, now: float) -> bool:
         """Whether to look again."""
@@ -54,11 +57,15 @@ class Inventory:
         fresh = []
         for it in found:
             file = self.files.get(it.key)
+            if file is not None and file.is_another(it, self._newest_ns):
+                self.replaced.append(self.files.pop(it.key))
+                file = None
             if file is not None:
                 file.moved(it)
             elif self._is_readable(it) and (is_first or self._is_settled(it, now)):
                 self.files[it.key] = FollowedFile(it, self._quarantine, now)
                 fresh.append((it, self.files[it.key]))
+        self._newest_ns = max((it.status.st_ctime_ns for it in found), default=0)
         present = {it.key for it in found}
         self._miss(present)
         self._unsettled = {
@@ -71,7 +78,8 @@ class Inventory:
         """It is gone and read to its end."""
         file.close()
         file.is_silent = True  # nothing waits for it
-        self.files.pop(file.key, None)
+        if self.files.get(file.key) is file:
+            del self.files[file.key]
 
     def _miss(self, present: set[tuple[int, int]]) -> None:
         for key, file in self.files.items():
