@@ -3,7 +3,7 @@
     python -m bench.producer_faults --json         (`make bench-producer` installs the peers first)
 
 Each gets the same lines and, from the same seed, a Kinesis double that fails that share of the entries, half
-of them throttled. What the double holds is judged by KCL's hash-range rule and by the number in each line:
+of them throttled, and of the requests, half of them after they have taken effect. What the double holds is judged by KCL's hash-range rule and by the number in each line:
 *lost* lines, *copies* beyond the first (*counted* are those that no number tells to be copies), *inversions*,
 first copies that come after a later one of their user. The producer is the whole daemon, spool and fsync
 included; seconds include the start of each Python. It aggregates and they do not, so fewer of its entries
@@ -13,12 +13,13 @@ fail, each with some hundred records.
 import argparse
 import json
 import os
+import random
 import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -27,11 +28,19 @@ from rich.table import Table
 from bench.producer import PEERS_PYTHON
 from tests.doubles.kcl import delivered
 from tests.doubles.kinesis import KinesisDouble
+from tests.doubles.kinesis_faults import Fault, Refuse
 
 RECORDS, USERS, SHARDS = 20_000, 500, 4
-SHARES = (0.0, 0.01, 0.1)
+FAULTS = {
+    "none": (0.0, 0.0),
+    "1% of entries": (0.01, 0.0),
+    "10% of entries": (0.1, 0.0),
+    "1% of entries, 5% of requests": (0.01, 0.05),
+}
+"""The shares that fail."""
 NAMES = ("headrace", "async-kinesis", "kiner")
 TIMEOUT_SECONDS = 180.0
+_HALF = 0.5
 _ROOT = Path(__file__).parent.parent
 _LINE = re.compile(rb'"user_id":"([^"]+)","username":"(\d+)"')
 
@@ -48,17 +57,24 @@ def lines(count: int) -> Iterator[bytes]:
         )
 
 
-def measure(name: str, share: float, records: int = RECORDS) -> Figures:
+def measure(name: str, entries: float, requests: float, records: int = RECORDS) -> Figures:
     """One contender before one double."""
     with tempfile.TemporaryDirectory() as folder, KinesisDouble(seed=1) as kinesis:
         kinesis.create_stream("events", shards=SHARDS)
-        kinesis.faults.record_failure, kinesis.faults.throttled_share = share, 0.5
+        kinesis.faults.record_failure, kinesis.faults.throttled_share = entries, _HALF
+        kinesis.faults.follow("PutRecords", failing(requests))
         path = Path(folder) / "lines.ndjson"
         path.write_bytes(b"".join(lines(records)))
         began = time.monotonic()
         ended = run(name, kinesis.url, path)
         seconds = time.monotonic() - began
         return {"seconds": round(seconds, 1), "ended": ended, **judge(kinesis, name, records)}
+
+
+def failing(share: float) -> Callable[[], Fault | None]:
+    """What a request meets."""
+    draw = random.Random(1).random  # noqa: S311  the same for each
+    return lambda: Refuse("InternalFailure", 500, after=draw() < _HALF) if draw() < share else None
 
 
 def run(name: str, url: str, path: Path) -> int:
@@ -106,22 +122,22 @@ def judge(kinesis: KinesisDouble, name: str, records: int) -> Figures:
 
 
 def everything(records: int) -> dict[str, dict[str, Figures]]:
-    """Each share, each contender that is installed."""
+    """Each kind of faults, each contender that is installed."""
     names = [name for name in NAMES if name == "headrace" or PEERS_PYTHON.exists()]
     return {
-        f"{share:.0%} failing": {name: measure(name, share, records) for name in names} for share in SHARES
+        faults: {name: measure(name, *shares, records) for name in names} for faults, shares in FAULTS.items()
     }
 
 
 def table(figures: dict[str, dict[str, Figures]]) -> Table:
-    """One row per share and contender."""
+    """One row per kind of faults and contender."""
     shown = Table(box=None)
     heads = ("lost", "copies", "counted", "inversions", "seconds", "ended")
-    for head in ("entries", "producer", *heads):
-        shown.add_column(head, justify="left" if head in ("entries", "producer") else "right")
-    for share, contenders in figures.items():
+    for head in ("failing", "producer", *heads):
+        shown.add_column(head, justify="left" if head in ("failing", "producer") else "right")
+    for faults, contenders in figures.items():
         for name, row in contenders.items():
-            shown.add_row(share, name, *(f"{row[head]:,}" for head in heads))
+            shown.add_row(faults, name, *(f"{row[head]:,}" for head in heads))
     return shown
 
 
