@@ -12,6 +12,7 @@ from producers import daemon
 from producers.configuration import of_one
 from producers.progress import Progress
 from tests.doubles.kinesis import KinesisDouble
+from tests.producers.processes import Producers
 from tests.producers.received import access_lines
 
 Produce = Callable[..., int]
@@ -31,6 +32,14 @@ def client(kinesis: KinesisDouble) -> Iterator[KinesisClient]:
     client = KinesisClient(endpoint, SystemClock(), connect_seconds=2, read_seconds=2)
     yield client
     client.close()
+
+
+@pytest.fixture
+def producers(kinesis: KinesisDouble, tmp_path: Path) -> Iterator[Producers]:
+    """Processes of their own on one spool."""
+    made = Producers(kinesis.url, tmp_path / "spool")
+    yield made
+    made.end()
 
 
 @pytest.fixture

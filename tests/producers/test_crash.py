@@ -1,10 +1,8 @@
 """`python -m producers` as a process of its own: killed, stopped, and started again."""
 
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,45 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.kinesis import KinesisDouble
+from tests.producers.processes import Producers, wait_for
 from tests.producers.received import access_lines, receive
-
-ROOT = Path(__file__).parents[2]
-
-
-class Producers:
-    """Starts producers on one spool; none outlives the test."""
-
-    def __init__(self, url: str, spool: Path) -> None:
-        self._environ = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "AWS_ENDPOINT_URL": url,
-            "AWS_DEFAULT_REGION": "eu-west-1",
-            "AWS_ACCESS_KEY_ID": "AKID",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "HEADRACE_SPOOL": str(spool),
-        }
-        self.started: list[subprocess.Popen[bytes]] = []
-
-    def start(self, *arguments: object, **environ: str) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "producers", *map(str, arguments)],
-            env=self._environ | environ,
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        self.started.append(process)
-        return process
-
-
-@pytest.fixture
-def producers(kinesis: KinesisDouble, tmp_path: Path) -> Iterator[Producers]:
-    made = Producers(kinesis.url, tmp_path / "spool")
-    yield made
-    for process in made.started:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.crash
@@ -162,10 +123,3 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("no right to mount a tmpfs here")
     yield path
     subprocess.run(["umount", "-l", path], check=True)
-
-
-def wait_for(is_so: object, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -1,7 +1,6 @@
 """A daemon that takes records over HTTP, a process of its own, killed again and again while clients post."""
 
 import http.client
-import os
 import random
 import signal
 import socket
@@ -19,10 +18,10 @@ import pytest
 from headrace.schemas.codec import Event, decode
 from producers.spool.export import Wanted, export
 from tests.doubles.kinesis import KinesisDouble
+from tests.producers.processes import ROOT, environment, wait_for
 from tests.producers.received import Received, receive
 from tests.producers.sources.pushed import NDJSON, line, own
 
-ROOT = Path(__file__).parents[2]
 KILLS = 6
 
 
@@ -46,14 +45,7 @@ class Daemon:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self.spool = spool
-        self._environ = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "AWS_ENDPOINT_URL": url,
-            "AWS_DEFAULT_REGION": "eu-west-1",
-            "AWS_ACCESS_KEY_ID": "AKID",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "HEADRACE_SPOOL": str(spool),
+        self._environ = environment(url, spool) | {
             "HEADRACE_TYPE": "web_access.v1",
             "HEADRACE_HTTP_PORT": str(self.port),
         }
@@ -138,7 +130,7 @@ def test_killed_and_stopped_at_random_points_each_request_with_a_key_is_taken_on
     for client in clients:
         client.start()
     for turn in range(KILLS):
-        _wait_for(lambda: _post(daemon.port, b"") == 202)
+        wait_for(lambda: _post(daemon.port, b"") == 202)
         time.sleep(chance.random() * 0.4)
         daemon.stop() if turn % 3 == 2 else daemon.kill()
         acknowledged = {path for client in clients for path in client.acknowledged}
@@ -160,12 +152,12 @@ def test_records_that_bring_their_own_numbers_keep_them_on_the_stream(
     daemon: Daemon, kinesis: KinesisDouble
 ) -> None:
     daemon.start()
-    _wait_for(lambda: _post(daemon.port, line("/ours")) == 202)
+    wait_for(lambda: _post(daemon.port, line("/ours")) == 202)
     body = b"\n".join(own(number, f"/{number}") for number in range(1, 41))
     assert [_post(daemon.port, body), _post(daemon.port, body)] == [202, 202]
     daemon.kill()
     daemon.start()
-    _wait_for(lambda: _post(daemon.port, line("/ours")) == 202)
+    wait_for(lambda: _post(daemon.port, line("/ours")) == 202)
     daemon.stop()
     received = receive(kinesis)
     assert received.numbers("till-4") == list(range(1, 41))
@@ -196,10 +188,3 @@ def _post(port: int, body: bytes) -> int:
         return 0
     finally:
         connection.close()
-
-
-def _wait_for(is_so: object, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

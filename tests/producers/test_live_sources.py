@@ -3,7 +3,8 @@
 import random
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,19 +17,14 @@ from producers.progress import Progress
 from tests.doubles.event_feed import EventFeed, FeedEvent, Turn
 from tests.doubles.kinesis import KinesisDouble
 from tests.doubles.random_user import RandomUserApi, Reply
+from tests.producers.processes import Producers, wait_for
 from tests.producers.received import Received, receive
-from tests.producers.test_crash import Producers, wait_for
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-@pytest.fixture
-def producers(kinesis: KinesisDouble, tmp_path: Path) -> Iterator[Producers]:
-    made = Producers(kinesis.url, tmp_path / "spool")
-    yield made
-    for process in made.started:
-        process.kill()
-        process.communicate()
+def more_than(found: Sized, count: int) -> bool:
+    return len(found) > count
 
 
 @pytest.fixture
@@ -125,7 +121,7 @@ def test_a_feed_is_gone_on_with_after_kill_9_at_random_points_and_each_edit_coun
     for _ in range(8):
         process = producers.start(*start, "--rate", 1_000)
         asked = len(feed.received)
-        wait_for(lambda asked=asked: len(feed.received) > asked)
+        wait_for(partial(more_than, feed.received, asked))
         for _ in range(20):
             feed.publish(*edits(25, first=published + 1))
             published += 25
@@ -151,7 +147,7 @@ def test_people_of_an_api_with_etags_count_once_through_kill_9(
     for _ in range(6):
         process = producers.start(*start, "--rate", 1_500)
         asked = len(api.received)
-        wait_for(lambda asked=asked: len(api.received) > asked)
+        wait_for(partial(more_than, api.received, asked))
         time.sleep(draw.random() * 0.4)
         process.kill()
         process.wait()

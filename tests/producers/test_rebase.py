@@ -1,6 +1,6 @@
 """A rebased log keeps one shift until it is read to its end, whatever stops the producer meanwhile."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from producers.progress import Progress
 from producers.reading.source import NOTHING_NOW, Chunk, Source
 from producers.rebase import KeptShift, Rebased
 from tests.doubles.kinesis import KinesisDouble
+from tests.producers.processes import Producers, wait_for
 from tests.producers.received import access_lines, receive
-from tests.producers.test_crash import Producers, wait_for
 
 LATER = timedelta(hours=3)
 Run = Callable[..., int]
@@ -48,15 +48,6 @@ def run(client: KinesisClient, tmp_path: Path) -> Run:
         return daemon.run(configuration, MovedClock(by), shutdown, tell=tell, client=client)
 
     return start
-
-
-@pytest.fixture
-def producers(kinesis: KinesisDouble, tmp_path: Path) -> Iterator[Producers]:
-    made = Producers(kinesis.url, tmp_path / "spool")
-    yield made
-    for process in made.started:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.crash

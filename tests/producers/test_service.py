@@ -1,7 +1,6 @@
 """`python -m producers` as a service of systemd: what it says of itself, and what it is told."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -14,9 +13,9 @@ from queue import Queue
 import pytest
 
 from tests.doubles.kinesis import KinesisDouble
+from tests.producers.processes import ROOT, environment
 from tests.producers.received import access_lines, receive
 
-ROOT = Path(__file__).parents[2]
 CONFIG = """
 [inputs.{name}]
 source = "file"
@@ -34,14 +33,7 @@ class Service:
         self._systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._systemd.bind(str(folder / "notify"))
         self._systemd.settimeout(30)
-        self._environ = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
-            "AWS_ENDPOINT_URL": kinesis.url,
-            "AWS_DEFAULT_REGION": "eu-west-1",
-            "AWS_ACCESS_KEY_ID": "AKID",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "HEADRACE_SPOOL": str(folder / "spools"),
+        self._environ = environment(kinesis.url, folder / "spools") | {
             "HEADRACE_LOG_FORMAT": "json",
             "HEADRACE_EMF_SECONDS": "0.2",
             "NOTIFY_SOCKET": str(folder / "notify"),
