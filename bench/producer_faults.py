@@ -3,11 +3,11 @@
     python -m bench.producer_faults --json         (`make bench-producer` installs the peers first)
 
 Each gets the same lines and, from the same seed, a Kinesis double that fails that share of the entries, half
-of them throttled, and of the requests, half of them after they have taken effect. What the double holds is judged by KCL's hash-range rule and by the number in each line:
-*lost* lines, *copies* beyond the first (*counted* are those that no number tells to be copies), *inversions*,
-first copies that come after a later one of their user. The producer is the whole daemon, spool and fsync
-included; seconds include the start of each Python. It aggregates and they do not, so fewer of its entries
-fail, each with some hundred records.
+of them throttled, and of the requests, half of them after they have taken effect. What the double holds is
+judged by KCL's hash-range rule and by the number in each line: *lost* lines, *copies* beyond the first
+(*counted* are those that no number tells to be copies), *inversions*, first copies that come after a later
+one of their user. The producer is the whole daemon, spool and fsync included; seconds include the start of
+each Python. It aggregates and they do not, so fewer of its entries fail, each with some hundred records.
 """
 
 import argparse
