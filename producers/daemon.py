@@ -109,7 +109,7 @@ class Daemon:
         Raises what keeps a single one from beginning; of a settings file, that one is tried again and again.
         """
         for it in self._configuration.inputs:
-            supervised = self._inputs[it.name] = self._supervised(it)
+            supervised = self._add(it)
             if it.name:
                 supervised.look()
             else:
@@ -186,7 +186,7 @@ class Daemon:
 
     def _details(self) -> dict[str, object]:
         """All inputs together, and each."""
-        inputs = {name: supervised.progress() for name, supervised in list(self._inputs.items())}
+        inputs = {name: supervised.progress() for name, supervised in self._inputs.items()}
         together = total(list(inputs.values()))
         counts = {name: getattr(together, name) for name in together.__struct_fields__}
         return counts | {"inputs": inputs, "orphans": self._orphans.found}
@@ -205,10 +205,12 @@ class Daemon:
         for name, supervised in self._inputs.items():
             supervised.wanted = wanted.pop(name, None)
         for it in wanted.values():
-            self._inputs[it.name] = self._supervised(it)
+            self._add(it)
         self._configuration = fresh._replace(producer=self._configuration.producer)
         self._orphans.look_anew()
         self._log.info("settings read again", inputs=len(fresh.inputs))
 
-    def _supervised(self, it: Input) -> Supervised:
-        return Supervised(it, self._assemble, self._clock, random.random, begins_again=bool(it.name))
+    def _add(self, it: Input) -> Supervised:
+        supervised = Supervised(it, self._assemble, self._clock, random.random, begins_again=bool(it.name))
+        self._inputs = {**self._inputs, it.name: supervised}  # anew: the health server's threads read it
+        return supervised
