@@ -5,9 +5,10 @@
 Each gets the same lines and, from the same seed, a Kinesis double that fails that share of the entries, half
 of them throttled, and of the requests, half of them after they have taken effect. What the double holds is
 judged by KCL's hash-range rule and by the number in each line: *lost* lines, *copies* beyond the first
-(*counted* are those that no number tells to be copies), *inversions*, first copies that come after a later
-one of their user. The producer is the whole daemon, spool and fsync included; seconds include the start of
-each Python. It aggregates and they do not, so fewer of its entries fail, each with some hundred records.
+(*counted* are those that no source and number tell to be copies), *inversions*, first copies that come after
+a later one of their user. The producer is the whole daemon, spool and fsync included; seconds include the
+start of each Python. It aggregates and they do not, so fewer of its entries fail, each with some hundred
+records.
 """
 
 import argparse
@@ -43,6 +44,7 @@ TIMEOUT_SECONDS = 180.0
 _HALF = 0.5
 _ROOT = Path(__file__).parent.parent
 _LINE = re.compile(rb'"user_id":"([^"]+)","username":"(\d+)"')
+_ID = re.compile(rb'"source":"([^"]+)","sequence":"(\d+)"')
 
 Figures = dict[str, float]
 
@@ -68,7 +70,7 @@ def measure(name: str, entries: float, requests: float, records: int = RECORDS) 
         began = time.monotonic()
         ended = run(name, kinesis.url, path)
         seconds = time.monotonic() - began
-        return {"seconds": round(seconds, 1), "ended": ended, **judge(kinesis, name, records)}
+        return {"seconds": round(seconds, 1), "ended": ended, **judge(kinesis, records)}
 
 
 def failing(share: float) -> Callable[[], Fault | None]:
@@ -102,22 +104,25 @@ def run(name: str, url: str, path: Path) -> int:
     return int(done.returncode == 0)
 
 
-def judge(kinesis: KinesisDouble, name: str, records: int) -> Figures:
+def judge(kinesis: KinesisDouble, records: int) -> Figures:
     """What a KCL consumer gets of it."""
     newest: dict[bytes, int] = {}
     seen: set[int] = set()
-    copies = inversions = 0
+    ids: set[tuple[bytes, bytes]] = set()
+    copies = inversions = counted = 0
     for shard in kinesis.stream().shards.values():
         for data in delivered(shard):
             for user, digits in _LINE.findall(data):
-                number = int(digits)
+                number, known = int(digits), len(ids)
+                ids.update(_ID.findall(data))
+                is_told_apart = _ID.search(data) is not None and len(ids) == known
                 if number in seen:
                     copies += 1
+                    counted += not is_told_apart
                     continue
                 seen.add(number)
                 inversions += number < newest.get(user, 0)
                 newest[user] = max(number, newest.get(user, 0))
-    counted = 0 if name == "headrace" else copies  # its records carry source and number
     return {"lost": records - len(seen), "copies": copies, "counted": counted, "inversions": inversions}
 
 
@@ -151,7 +156,7 @@ def main() -> int:
     arguments = parser.parse_args()
     figures = everything(arguments.records)
     if not arguments.json:
-        Console(file=sys.stdout).print(table(figures))
+        Console(file=sys.stdout, width=110).print(table(figures))
     sys.stdout.write(json.dumps(figures) + "\n")
     ours = [contenders["headrace"] for contenders in figures.values()]
     return int(any(row["lost"] or row["counted"] or row["inversions"] or not row["ended"] for row in ours))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.kinesis import KinesisDouble
-from tests.producers.torture import SEED, Torments, environment, run, size
+from tests.producers.torture import SEED, Torments, run, size, surroundings
 from tests.producers.verdict import Line, judge
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(600)]
@@ -77,7 +77,7 @@ def torture(
     with KinesisDouble(seed=seed) as kinesis:
         kinesis.create_stream("events", shards=shards)
         torments = Torments(kinesis, seed=seed, share=share, to_come=to_come, todo=TODO)
-        environ = environment(kinesis.url, tmp_path / "spool")
+        environ = surroundings(kinesis.url, tmp_path / "spool")
         kills = run(torments, ("file", log, *options), environ, tmp_path / "said")
         verdict = judge(kinesis.stream(), line_of)
     told = f"seed {seed}: {kills} kills, {torments.requests} requests, {dict(torments.done)}; {verdict}"

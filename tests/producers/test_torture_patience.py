@@ -21,8 +21,9 @@ from producers.progress import Progress
 from tests.doubles.clock import ManualClock
 from tests.doubles.kinesis import KinesisDouble
 from tests.doubles.kinesis_faults import FailRecords, Fault, Refuse, Reset
+from tests.producers.processes import ROOT
 from tests.producers.test_torture import signup_line, signups, write
-from tests.producers.torture import ROOT, SEED, environment
+from tests.producers.torture import SEED, surroundings
 from tests.producers.verdict import judge
 
 COUNT = 5_000
@@ -101,7 +102,7 @@ def test_all_is_refused_for_a_while_through_a_kill_and_arrives_then(
     kinesis: KinesisDouble, log: Path, tmp_path: Path
 ) -> None:
     refusing = Refusing(kinesis, 12)
-    environ = environment(kinesis.url, tmp_path / "spool")
+    environ = surroundings(kinesis.url, tmp_path / "spool")
     codes = []
     for _ in range(2):
         refusing.process = start(log, environ)
@@ -117,7 +118,7 @@ def test_credentials_that_end_in_the_middle_are_waited_for_and_read_anew(
 ) -> None:
     kinesis.requests = []
     credentials = Credentials(tmp_path / "credentials", kinesis)
-    environ = environment(kinesis.url, tmp_path / "spool")
+    environ = surroundings(kinesis.url, tmp_path / "spool")
     del environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"]
     environ |= {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"), "HOME": str(tmp_path)}
     process = start(log, environ, "--rate", 5_000)

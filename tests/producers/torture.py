@@ -24,8 +24,8 @@ from tests.doubles.kinesis_faults import (
     Reset,
     Stall,
 )
+from tests.producers.processes import ROOT, environment
 
-ROOT = Path(__file__).parents[2]
 SEED = int(os.environ.get("HEADRACE_TORTURE_SEED", "1"))
 DEADLINE_SECONDS = 240.0
 ANSWER_SECONDS = 1.0  # that the daemon waits for an answer here, in place of 30
@@ -189,16 +189,7 @@ def run(torments: Torments, command: Sequence[object], environ: dict[str, str], 
         kills += 1
 
 
-def environment(url: str, spool: Path) -> dict[str, str]:
-    """What the daemon needs to find the double."""
-    return {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ROOT),
-        "AWS_ENDPOINT_URL": url,
-        "AWS_DEFAULT_REGION": "eu-west-1",
-        "AWS_ACCESS_KEY_ID": "AKID",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "HEADRACE_SPOOL": str(spool),
-        "HEADRACE_PRODUCER_NAME": "web-7",
-        "HEADRACE_STATUS_SECONDS": "0.5",
-    }
+def surroundings(url: str, spool: Path) -> dict[str, str]:
+    """What the daemon needs to find the double; it tells often how far it has come."""
+    more = {"HEADRACE_PRODUCER_NAME": "web-7", "HEADRACE_STATUS_SECONDS": "0.5"}
+    return environment(url, spool) | more
