@@ -25,6 +25,7 @@ from headrace.schemas.records.producer_status import ProducerStatus
 from headrace.schemas.records.user_signup import UserSignup
 from headrace.schemas.records.web_access import WebAccess
 from headrace.schemas.records.wiki_edit import WikiEdit
+from headrace.schemas.registry import EVENT_CLASSES, RECORD_TYPES
 from tests.schemas.examples import bad_examples, good_examples
 
 TIME = datetime(2015, 5, 17, 10, 5, 3, 123456, tzinfo=UTC)
@@ -32,6 +33,8 @@ RECORD = WebAccess(client_address="203.0.113.9", method="GET", path="/a", status
 EDIT = WikiEdit(event_id="7", wiki="enwiki", kind="new", length_new=9, length_delta=9, title="ä")
 SIGNUP = UserSignup(user_id="3f1c5a52-9d0e-4a7b-8c61-0d2b7e9f4a10", born="1984-02-29", first_name="Zoë")
 EXAMPLES = [case.raw for case in good_examples() + bad_examples()]
+
+ACCEPTED = [event for event in map(decode, EXAMPLES) if isinstance(event, Event)]
 
 texts = st.one_of(st.none(), st.text(max_size=300))
 records = st.builds(
@@ -255,6 +258,46 @@ def test_an_event_is_plain_cloudevents_json_with_its_type_first() -> None:
         "sequence": "0000000000000001",
         "data": {"client_address": "203.0.113.9", "method": "GET", "path": "/a", "status": 200},
     }
+
+
+@given(
+    st.sampled_from([event.data for event in ACCEPTED]) | records,
+    times,
+    st.text(max_size=40) | st.sampled_from(["", "a%b%016d", '"\\', "ü" * 300, "\0\x7f", "web-7/01J"]),
+    st.none() | st.integers(1, MAX_SEQUENCE) | st.sampled_from([1, MAX_SEQUENCE]),
+)
+@settings(max_examples=300)
+def test_an_event_has_the_very_bytes_that_msgspec_gives_its_class(
+    data: msgspec.Struct, time: datetime, source: str, sequence: int | None
+) -> None:
+    event_class = next(made for name, made in EVENT_CLASSES.items() if RECORD_TYPES[name].data is type(data))
+    number = None if sequence is None else format_sequence(sequence)
+    here = time.astimezone(UTC)
+    event = event_class(
+        specversion="1.0",
+        id=number or here.isoformat(),
+        source=source,
+        time=here,
+        data=data,
+        sequence=number,
+    )
+
+    assert encode(source, sequence, time, data) == msgspec.json.encode(event)
+
+
+def test_every_record_type_has_an_example() -> None:
+    assert {event.type for event in ACCEPTED} == set(RECORD_TYPES)
+
+
+@pytest.mark.parametrize("sequence", [0, -1, MAX_SEQUENCE + 1])
+def test_a_number_outside_the_range_is_a_mistake_of_the_caller(sequence: int) -> None:
+    with pytest.raises(ValueError, match="sequence"):
+        encode("web-7", sequence, TIME, RECORD)
+
+
+def test_a_source_that_is_no_text_cannot_be_encoded() -> None:
+    with pytest.raises(UnicodeEncodeError):
+        encode("\ud800", 1, TIME, RECORD)
 
 
 def test_a_time_without_a_zone_is_a_mistake_of_the_caller() -> None:
