@@ -88,7 +88,7 @@ class FollowedFile(LogFile):
         if stamp == self._stamp:
             return
         self._look_at = float("-inf")
-        if self.is_static:
+        if self.is_static or self.is_silent:  # a copy that grew may be no copy
             self._stamp = stamp
             self.question()
 
@@ -104,11 +104,13 @@ class FollowedFile(LogFile):
         """The open file. Raises SourceUnreadable; sets `is_truncated` when it has other content by now."""
         if self.file is not None and (self.head or self.file.is_gzip):
             return self.file
+        if self.file is not None and status_at(self.path, self.key) is None:
+            self.file.is_intact()  # it had no content yet when it was opened; by now its path is gone
+            self.head = self.file.head
+            return self.file
         file = InputFile(self.path)
         if not is_of(file.status(), self.key):
             file.close()
-            if self.file is not None:
-                return self.file
             raise SourceUnreadable(f"{self.path} was just replaced")
         if self.file is not None:
             self.file.close()
@@ -269,9 +271,7 @@ class FollowedFile(LogFile):
     def _at_end(self, now: float) -> Chunk | None:
         self._ended_at = now
         calm = now - self._changed_at
-        latest = _LIVE_LATEST if self.superseded_at is None else _ROTATED_LATEST
-        if not self.is_over:
-            latest = _LIVE_LATEST
+        latest = _ROTATED_LATEST if self.superseded_at is not None and self.is_over else _LIVE_LATEST
         self._look_at = now + min(max(calm / 8, _SOONEST), latest)
         if self._splitter.has_rest:
             return self.rest() if self._is_given_up else None
