@@ -53,24 +53,23 @@ class Contents:
         if self.recognise(file):
             return None
         file.open()
+        if file.is_secondary and any(_holds_now(it, file) for it in truncated):
+            return None
         for name in self._originals(file):
             carrier = self._carriers.get(name)
-            if carrier is None:
-                if self._goes_on(file, name):
-                    self._assign(file, name)
-                    return None
-            elif carrier.log == file.log and file.is_secondary:
+            if carrier is None and self._goes_on(file, name):
+                self._assign(file, name)
+                return None
+            if carrier is not None and carrier.log == file.log and file.is_secondary:
                 verdict = _compare(file, carrier)
-                if verdict is _Verdict.TRUNCATED:
-                    return carrier
-                if verdict is _Verdict.UNKNOWN:
-                    return None
                 if verdict is _Verdict.COPY:
                     file.silence(name)
-                    return None
-        if not (file.is_secondary and any(_holds_now(it, file) for it in truncated)):
+                if verdict is not _Verdict.OTHER:
+                    return carrier if verdict is _Verdict.TRUNCATED else None
+        original = self._written_anew(file)
+        if original is None:
             self._carry(file, name_of(file.key[1], file.head), 0)
-        return None
+        return original
 
     def release(self, file: FollowedFile) -> str | None:
         """It carries its content no longer; another file may."""
@@ -144,6 +143,15 @@ class Contents:
             and _begin_alike(it.head, file.head)
         ]
         return live + [name for name in self.known.alike(file.head) if name not in live]
+
+    def _written_anew(self, file: FollowedFile) -> FollowedFile | None:
+        """A file that was truncated, which nobody has seen yet, and now holds what was copied to this one."""
+        if not file.is_secondary:
+            return None
+        others = (it for it in self._carriers.values() if it.log == file.log and not it.is_secondary)
+        return next(
+            (it for it in others if not _begin_alike(it.head, file.head) and _holds_now(it, file)), None
+        )
 
     def _assign(self, file: FollowedFile, name: str) -> None:
         place = self.known.places[name]

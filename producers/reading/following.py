@@ -148,7 +148,7 @@ class FollowSource(Source):
                 self._drop(file)
             elif file.name is None:
                 self._contents.release(file)
-        self._recognise([file for _, file in fresh], now)
+        self._recognise([file for file in self._inventory.files.values() if file.name is None], now)
         self._inventory.arrange([file for _, file in fresh], now)
         files = self._inventory.files.values()
         self._turns = deque(file for file in files if not file.is_silent)
@@ -164,9 +164,9 @@ class FollowSource(Source):
             if name is not None and other.is_silent and other.name == name:
                 other.question()
 
-    def _recognise(self, fresh: list[FollowedFile], now: float) -> None:
+    def _recognise(self, unknown: list[FollowedFile], now: float) -> None:
         """Open what is new, so that it cannot get lost; known files come first, possible copies last."""
-        by_name = sorted(fresh, key=lambda file: file.is_secondary)
+        by_name = sorted(unknown, key=lambda file: file.is_secondary)
         for step in (self._contents.recognise, self._identify):
             for file in by_name:
                 try:

@@ -214,6 +214,89 @@ def test_a_copy_that_is_made_slowly_is_not_read_beside_its_original(log: Path, f
     assert following.lines == [*content.split(b"\n")[:-1], b"between", b"new"]
 
 
+def test_a_copy_that_gets_the_inode_of_a_file_that_is_known_is_another_file(
+    log: Path, follow: Follow
+) -> None:
+    log.write_bytes(b"")
+    old = log.with_name("a.log.1")
+    old.write_bytes(b"zero\n")
+    following = follow(f"{log}*")
+    append(log, b"one\ntwo\nthr")
+    following.settle()
+    inode = old.stat().st_ino
+    append(log, b"ee\n")
+    old.write_bytes(log.read_bytes())  # as when it is deleted, and the file system gives its inode out again
+    os.truncate(log, 0)
+    assert old.stat().st_ino == inode
+    following.settle()
+    assert following.lines == [b"zero", b"one", b"two", b"three"]
+
+
+def test_a_copy_is_found_though_its_original_is_known_by_more_bytes_meanwhile(
+    log: Path, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("producers.reading.followed_file.READ_BYTES", 4)
+    following = follow(log)
+    append(log, b"".join(b"line %d\n" % n for n in range(100)))
+    following.take(reads=1)
+    shutil.copy(log, log.with_name("a.log.1"))
+    following.take(seconds=1.1, reads=40)
+    assert len(following.lines) < 100
+    os.truncate(log, 0)
+    append(log, b"new\n")
+    for _ in range(10):
+        following.settle()
+    assert following.lines == [b"one", b"two", *(b"line %d" % n for n in range(100)), b"new"]
+
+
+def test_a_short_file_that_begins_like_another_and_grows_differently_is_no_copy(
+    log: Path, follow: Follow
+) -> None:
+    following = follow(f"{log}*")
+    following.settle()
+    old = rotate(log)
+    following.settle()
+    log.with_name("a.log.2").write_bytes(b"on")
+    following.settle()
+    append(log.with_name("a.log.2"), b"ly here\n")
+    following.settle()
+    assert old.exists()
+    assert following.lines == [b"one", b"two", b"only here"]
+
+
+def test_a_file_that_had_no_content_when_it_was_opened_is_read_after_it_was_deleted(
+    log: Path, follow: Follow
+) -> None:
+    log.write_bytes(b"")
+    following = follow(log)
+    with log.open("ab", buffering=0) as writer:
+        following.take()
+        writer.write(b"a")
+        following.take(seconds=1)
+        os.truncate(log, 0)
+        following.take(seconds=1)
+        log.unlink()
+        writer.write(b"late\n")
+        following.settle()
+    assert following.lines[-1] == b"late"
+
+
+def test_a_half_made_copy_of_a_file_that_was_empty_at_the_last_look_is_a_copy(
+    log: Path, follow: Follow
+) -> None:
+    log.write_bytes(b"")
+    following = follow(log)
+    following.settle()
+    log.write_bytes(b"one\ntwo\n")
+    copy = log.with_name("a.log.1")
+    copy.write_bytes(b"on")
+    following.settle()
+    copy.write_bytes(b"one\ntwo\n")
+    os.truncate(log, 0)
+    following.settle()
+    assert following.lines == [b"one", b"two"]
+
+
 def test_a_file_that_was_made_anew_under_the_same_inode_is_another_one(
     log: Path, follow: Follow, clock: ManualClock
 ) -> None:

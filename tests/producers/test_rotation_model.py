@@ -5,11 +5,14 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from producers.reading import followed_file
+from producers.reading.source import READ_BYTES
 from tests.doubles.clock import ManualClock
 from tests.producers.following import Following
 
@@ -26,9 +29,12 @@ class FollowedLogs(RuleBasedStateMachine):
     @initialize(
         glob=st.sampled_from(["a.log", "a.log*", "*.log"]),
         open_files=st.sampled_from([1, 2, 256]),
+        read_bytes=st.sampled_from([9, 700, READ_BYTES]),
         long_lines=st.booleans(),
     )
-    def start(self, glob: str, open_files: int, *, long_lines: bool) -> None:
+    def start(self, glob: str, open_files: int, read_bytes: int, *, long_lines: bool) -> None:
+        self.at_a_time = mock.patch.object(followed_file, "READ_BYTES", read_bytes)
+        self.at_a_time.start()
         self.place = Path(tempfile.mkdtemp())
         self.logs = self.place / "logs"
         self.logs.mkdir()
@@ -36,6 +42,7 @@ class FollowedLogs(RuleBasedStateMachine):
         self.filler = _FILLER if long_lines else b""
         self.written: list[bytes] = []
         self.begun = b""
+        self.is_copying = False
         self.log = self.logs / "a.log"
         self.writer = self.log.open("ab", buffering=0)
         self.following = Following(
@@ -67,6 +74,7 @@ class FollowedLogs(RuleBasedStateMachine):
 
     @rule(times=st.integers(1, 3), create=st.booleans())
     def rotate(self, times: int, *, create: bool) -> None:
+        self._end_copy()
         for _ in range(times):
             self._shift()
             if self.log.exists():
@@ -76,17 +84,23 @@ class FollowedLogs(RuleBasedStateMachine):
                 self._end_line()
 
     @rule()
-    def copy_and_truncate(self) -> None:
-        if self.begun:
-            self._end_line()
-        if self.log.exists() and self._writes_to(self.log):
+    def begin_to_copy(self) -> None:
+        """The copy is seen half made."""
+        if not self.is_copying and self.log.exists() and self._writes_to(self.log):
             self._shift()
-            shutil.copy(self.log, self.logs / "a.log.1")
-            self.writer.truncate(0)
+            content = self.log.read_bytes()
+            (self.logs / "a.log.1").write_bytes(content[: len(content) // 2])
+            self.is_copying = True
+
+    @rule()
+    def copy_and_truncate(self) -> None:
+        self.begin_to_copy()
+        self._end_copy()
 
     @rule()
     def compress(self) -> None:
         """The newest rotated file that nobody writes any more."""
+        self._end_copy()
         for path in sorted(self.logs.glob("a.log.[0-9]*")):
             if path.suffix != ".gz" and not self._writes_to(path):
                 (self.logs / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
@@ -95,6 +109,7 @@ class FollowedLogs(RuleBasedStateMachine):
 
     @rule()
     def truncate(self) -> None:
+        self._end_copy()
         if self.begun:
             self._end_line()
         self._read_all()
@@ -102,6 +117,7 @@ class FollowedLogs(RuleBasedStateMachine):
 
     @rule()
     def delete_and_create(self) -> None:
+        self._end_copy()
         if self.begun:
             self._end_line()
         self._read_all()
@@ -138,9 +154,22 @@ class FollowedLogs(RuleBasedStateMachine):
         finally:
             self.following.close()
             self.writer.close()
+            self.at_a_time.stop()
             shutil.rmtree(self.place)
 
     # -- inside
+
+    def _end_copy(self) -> None:
+        """What was written meanwhile is in the copy: copying reads to the end."""
+        if not self.is_copying:
+            return
+        self.is_copying = False
+        if self.begun:
+            self._end_line()
+        copy = self.logs / "a.log.1"
+        with copy.open("ab") as file:
+            file.write(self.log.read_bytes()[copy.stat().st_size :])
+        self.writer.truncate(0)
 
     def _end_line(self) -> None:
         line = b"line %d" % len(self.written) + self.filler
@@ -163,7 +192,7 @@ class FollowedLogs(RuleBasedStateMachine):
 
 
 FollowedLogs.TestCase.settings = settings(
-    max_examples=25,
+    max_examples=200,
     stateful_step_count=20,
     deadline=None,
     derandomize=True,  # a run on the real kernel's inodes and change times cannot be shrunk
