@@ -80,7 +80,7 @@ def aggregate_alike(key: str, hash_key: str, data: Sequence[bytes]) -> bytes:
     pieces = [b""] * (2 * len(data))
     pieces[0::2] = map(_alike_head, map(len, data))
     pieces[1::2] = data
-    return _framed([*tables, *pieces])
+    return _framed([MAGIC, *tables, *pieces])
 
 
 def deaggregate(data: bytes) -> list[UserRecord] | None:
@@ -118,7 +118,7 @@ def _aggregate(
     keys: Iterable[str], hashes: Iterable[str], indices: Iterable[bytes], data: Iterable[bytes]
 ) -> bytes:
     """`indices` are the encoded index fields of each record."""
-    pieces = _table(_KEY_TABLE, keys) + _table(_HASH_TABLE, hashes)
+    pieces = [MAGIC, *_table(_KEY_TABLE, keys), *_table(_HASH_TABLE, hashes)]
     for index, content in zip(indices, data, strict=True):
         opening, length = _around_index(len(index), len(content))
         pieces += (opening, index, length, content)
@@ -126,14 +126,17 @@ def _aggregate(
 
 
 def _framed(pieces: Iterable[bytes]) -> bytes:
-    message = b"".join(pieces)
-    return b"".join((MAGIC, message, md5(message, usedforsecurity=False).digest()))
+    """`pieces` begin with the magic, which the digest leaves out."""
+    framed = b"".join(pieces)
+    return framed + md5(memoryview(framed)[len(MAGIC) :], usedforsecurity=False).digest()
 
 
 def _table(tag: bytes, texts: Iterable[str]) -> list[bytes]:
-    encoded = [text.encode() for text in texts]
-    sizes = map(_varint_bytes, map(len, encoded))
-    return [piece for size, text in zip(sizes, encoded, strict=True) for piece in (tag, size, text)]
+    encoded = list(map(str.encode, texts))
+    pieces = [tag] * (3 * len(encoded))
+    pieces[1::3] = map(_varint_bytes, map(len, encoded))
+    pieces[2::3] = encoded
+    return pieces
 
 
 @lru_cache(maxsize=_CACHED_HEADS)

@@ -95,18 +95,29 @@ class _Place(Generic[Ref]):
     def fill(self, columns: _Columns[Ref], *, target: int, most: int) -> Iterator[None]:
         """Take records; yields whenever this place is full, and is to be empty when it goes on."""
         records, keys, refs = columns
+        size = self.size + _RECORD_OVERHEAD * len(records) + sum(map(len, records))
+        if self.shard is not None:
+            size += sum(map(len, cast("Sequence[str]", keys)))
+        if size < target and len(self.records) + len(records) < most:  # nearly always
+            self._take(columns, size)
+            return
         ends = [0, *accumulate(_sizes(records, None if self.shard is None else cast("Sequence[str]", keys)))]
         at = 0
         while at < len(records):
             room = bisect_right(ends, target - self.size + ends[at]) - 1
             until = max(min(room, at + most - len(self.records)), at if self.records else at + 1)
-            self.records += records[at:until]
-            self.keys += keys[at:until]
-            self.refs += refs[at:until]
-            self.size += ends[until] - ends[at]
+            self._take(
+                (records[at:until], keys[at:until], refs[at:until]), self.size + ends[until] - ends[at]
+            )
             if until < len(records) or self.size >= target or len(self.records) >= most:
                 yield
             at = until
+
+    def _take(self, columns: _Columns[Ref], size: int) -> None:
+        self.records += columns[0]
+        self.keys += columns[1]
+        self.refs += columns[2]
+        self.size = size
 
     def empty(self) -> tuple[list[bytes], list[str | None], tuple[Ref, ...]]:
         """The records, their keys and names, which wait here no more."""
