@@ -50,11 +50,11 @@ class Intake:
     def take(self, chunk: Chunk) -> None:
         """Number and append all lines of a chunk. Raises SpoolFull: none was taken, try again."""
         life = self._spool.life()
-        seal, source, number = self._seal, life.source, life.next_number
+        seal, source = self._seal, life.source
         largest = min(self._largest(), self._spool.budget.allowed // _SPOOL_HOLDS)
         records: list[bytes] = []
         rejected = 0
-        for line in chunk.lines:
+        for number, line in enumerate(chunk.lines, life.next_number):
             fate = self._too_large(line) if isinstance(line, Kept) else seal(line, source, number)
             if not isinstance(fate, bytes):
                 rejected += 1
@@ -64,7 +64,6 @@ class Intake:
                 place = (source, number) if self._numbered else borne(fate)
                 fate = self._reject(self._outgrown(line, len(fate), largest), *place)
             records.append(fate)
-            number += 1
         life.append(chunk.input, chunk.places, records)
         self.accepted += len(records) - rejected
         self.rejected += rejected

@@ -11,7 +11,7 @@ what is missing between two good entries is known exactly.
 import struct
 from collections.abc import Sequence
 from enum import Enum
-from itertools import chain, count
+from itertools import count
 from typing import NamedTuple
 from zlib import crc32
 
@@ -80,10 +80,12 @@ def encode(sync: bytes, first: int, positions: Sequence[bytes], records: Sequenc
     """Pieces to join: one entry per record, numbered from `first` on."""
     bodies = map(crc32, records, map(crc32, positions))
     fields = list(map(_FIELDS.pack, count(first), map(len, positions), map(len, records), bodies))
-    checksums = map(_CHECKSUM.pack, map(crc32, fields))
-    return list(
-        chain.from_iterable(zip([sync] * len(fields), checksums, fields, positions, records, strict=True))
-    )
+    pieces = [sync] * (5 * len(fields))
+    pieces[1::5] = map(_CHECKSUM.pack, map(crc32, fields))
+    pieces[2::5] = fields
+    pieces[3::5] = positions
+    pieces[4::5] = records
+    return pieces
 
 
 def scan(block: bytes, sync: bytes, at: int = 0) -> Scan:
