@@ -5,6 +5,7 @@ It retries nothing, but corrects a wrong clock and renews credentials that have 
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -60,17 +61,20 @@ class KinesisClient(Kinesis):
         parts = urlsplit(endpoint.url)
         self._path = parts.path or "/"
         self._host = parts.netloc
-        self._url = f"{parts.scheme}://{parts.netloc}{self._path}"
-        self._pool = urllib3.PoolManager(
+        self._open_pool = partial(
+            urllib3.connection_from_url,
+            f"{parts.scheme}://{parts.netloc}",
             maxsize=connections,
             timeout=urllib3.Timeout(connect=connect_seconds, read=read_seconds),
-            retries=False,
-            ca_certs=endpoint.ca_bundle,  # read for https only
+            retries=urllib3.Retry(total=False),
+            **({"ca_certs": endpoint.ca_bundle} if parts.scheme == "https" else {}),
         )
+        self._pool = self._open_pool()
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._pool.clear()
+        self._pool.close()
+        self._pool = self._open_pool()
 
     def call(self, operation: str, payload: bytes) -> Response:
         """One signed POST of a JSON body.
@@ -116,7 +120,7 @@ class KinesisClient(Kinesis):
         time = self._clock.now() + skew
         signed = sign(keys, self._endpoint.region, self._path, headers, payload, time=time)
         try:
-            answer = self._pool.urlopen("POST", self._url, body=payload, headers=signed, redirect=False)
+            answer = self._pool.urlopen("POST", self._path, body=payload, headers=signed, redirect=False)
             body = answer.data
         except urllib3.exceptions.HTTPError as error:
             raise KinesisUnavailable(f"Kinesis {operation} at {self._host}: {error}") from error

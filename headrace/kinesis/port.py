@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -155,6 +156,7 @@ class Kinesis(ABC):
         raise StreamInUse(f"stream {stream} is still there after {wait_seconds:g} s")
 
 
+@lru_cache(maxsize=16)  # a header holds for a second
 def read_date(header: str) -> datetime | None:
     """The time in an answer's Date header, if it is one."""
     try:
