@@ -66,11 +66,12 @@ class Known:
             del self._lengths[length]
 
     def alike(self, head: bytes) -> list[str]:
-        """The names of all contents that begin like this one, the surest first."""
+        """The names of all contents that begin like this one, the surest and furthest read first."""
         found: list[str] = []
         for length in sorted(self._lengths, reverse=True):
             if length <= len(head):
-                found += sorted(self._by_content.get((length, _digest(head[:length])), ()))
+                names = self._by_content.get((length, _digest(head[:length])), ())
+                found += sorted(names, key=lambda name: (-self.places[name], name))
         return found
 
     def same(self, inode: int, head: bytes, size: int | None) -> str | None:
