@@ -80,7 +80,7 @@ class FollowSource(Source):
             self.open_files.used(file)
 
     def _read(self, file: FollowedFile, now: float) -> Chunk | None:
-        if not file.may_begin(now):
+        if not file.may_begin(now) and not file.is_truncated:  # a copy may wait for that to be settled
             return None
         if file.name is None and not file.is_truncated:
             if not file.has_begun(now):
