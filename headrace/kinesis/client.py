@@ -73,8 +73,8 @@ class KinesisClient(Kinesis):
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._pool.close()
-        self._pool = self._open_pool()
+        idle, self._pool = self._pool, self._open_pool()
+        idle.close()
 
     def call(self, operation: str, payload: bytes) -> Response:
         """One signed POST of a JSON body.
