@@ -1,7 +1,7 @@
 """The partition keys of records on their way out, read from their bytes."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Union
 
 import msgspec
 
@@ -24,19 +24,41 @@ def key_reader(record_type: str | None) -> KeysOf:
     keyed = {name: field for name, field in fields.items() if field is not None}
     if not keyed:
         return lambda records: [None] * len(records)
-    data = msgspec.defstruct("Keyed", [(field, Any, None) for field in sorted(set(keyed.values()))])
-    event = msgspec.defstruct("KeyedEvent", [("type", str), ("data", data)])
-    decode: Callable[[bytes], Any] = msgspec.json.Decoder(event).decode
+    decode = _decoder({name: keyed.get(name) for name in RECORD_TYPES})
 
     def keys_of(records: Sequence[bytes]) -> list[str | None]:
-        keys: list[str | None] = []
-        for event in map(decode, records):
-            field = keyed.get(event.type)
-            value = None if field is None else getattr(event.data, field)
-            keys.append(None if value is None else str(value)[:_LONGEST_KEY] or None)
-        return keys
+        try:
+            keys = [event.data.key for event in map(decode, records)]
+        except msgspec.ValidationError:
+            keys = [_key(decode, record) for record in records]
+        return [
+            key if key.__class__ is str and 0 < len(key) <= _LONGEST_KEY else _shortened(key) for key in keys
+        ]
 
     return keys_of
+
+
+def _decoder(fields: Mapping[str, str | None]) -> Callable[[bytes], Any]:
+    """Reads records of these types; `data.key` is the value of the type's field."""
+    unkeyed = msgspec.defstruct("Unkeyed", [], namespace={"key": None}, gc=False)
+    kinds = []
+    for name, field in fields.items():
+        data = unkeyed
+        if field is not None:
+            data = msgspec.defstruct("Keyed", [("key", Any, None)], rename={"key": field}, gc=False)
+        kinds.append(msgspec.defstruct("Event", [("data", data)], tag_field="type", tag=name, gc=False))
+    return msgspec.json.Decoder(Union[tuple(kinds)]).decode  # noqa: UP007  of a tuple
+
+
+def _key(decode: Callable[[bytes], Any], record: bytes) -> object:
+    try:
+        return decode(record).data.key
+    except msgspec.ValidationError:  # a type that an earlier version knew
+        return None
+
+
+def _shortened(key: object) -> str | None:
+    return None if key is None else str(key)[:_LONGEST_KEY] or None
 
 
 def _names(record_type: str | None) -> list[str]:

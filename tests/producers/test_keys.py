@@ -32,3 +32,19 @@ def test_a_keyed_type_is_keyed_by_its_field(
     monkeypatch.setitem(registry.RECORD_TYPES, "web_access.v1", keyed)
     other = encode("s", None, TIME, ProducerStatus(spooled=1, acknowledged=1))
     assert key_reader("web_access.v1")([record(user), other, record("bob")]) == [key, None, "bob"]
+
+
+def test_a_type_that_is_no_longer_known_goes_unkeyed_and_the_others_keep_their_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keyed = RecordType(name="web_access.v1", data=WEB_ACCESS.data, description="keyed", partition_key="user")
+    monkeypatch.setitem(registry.RECORD_TYPES, "web_access.v1", keyed)
+    gone = record("eve").replace(b"web_access.v1", b"web_access.v0")
+    assert key_reader(None)([record("ada"), gone, record("bob")]) == ["ada", None, "bob"]
+
+
+def test_a_key_is_text_of_256_characters_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field, key in (("status", "200"), ("user", "u" * 256)):
+        keyed = RecordType(name="web_access.v1", data=WEB_ACCESS.data, description="", partition_key=field)
+        monkeypatch.setitem(registry.RECORD_TYPES, "web_access.v1", keyed)
+        assert key_reader("web_access.v1")([record("u" * 300)]) == [key]
