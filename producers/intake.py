@@ -1,6 +1,8 @@
 """Numbers lines and decides their fate: a record, or a reject in its place, under the number it has taken."""
 
 from collections.abc import Callable
+from itertools import count, repeat
+from typing import cast
 
 from headrace.kinesis.messages import LONGEST_KEY_BYTES, MAX_RECORD_BYTES
 from headrace.ops import metrics
@@ -50,25 +52,37 @@ class Intake:
     def take(self, chunk: Chunk) -> None:
         """Number and append all lines of a chunk. Raises SpoolFull: none was taken, try again."""
         life = self._spool.life()
-        seal, source = self._seal, life.source
+        source, first = life.source, life.next_number
         largest = min(self._largest(), self._spool.budget.allowed // _SPOOL_HOLDS)
-        records: list[bytes] = []
-        rejected = 0
-        for number, line in enumerate(chunk.lines, life.next_number):
-            fate = self._too_large(line) if isinstance(line, Kept) else seal(line, source, number)
-            if not isinstance(fate, bytes):
-                rejected += 1
-                fate = self._reject(fate, source, number)
-            elif len(fate) > largest and isinstance(line, bytes):
-                rejected += 1
-                place = (source, number) if self._numbered else borne(fate)
-                fate = self._reject(self._outgrown(line, len(fate), largest), *place)
-            records.append(fate)
+        fate_of = self._fate if Kept in set(map(type, chunk.lines)) else self._seal
+        fates = list(map(fate_of, chunk.lines, repeat(source), count(first)))  # type: ignore[arg-type]
+        records, rejected = cast("list[bytes]", fates), 0
+        if set(map(type, fates)) != {bytes} or max(map(len, records)) > largest:
+            final = self._final
+            records = [
+                final(line, fate, source, number, largest)
+                for number, (line, fate) in enumerate(zip(chunk.lines, fates, strict=True), first)
+            ]
+            rejected = sum(record is not fate for record, fate in zip(records, fates, strict=True))
         life.append(chunk.input, chunk.places, records)
         self.accepted += len(records) - rejected
         self.rejected += rejected
         for counter, grown in zip(self._received, (len(records) - rejected, rejected), strict=True):
             counter.inc(grown)
+
+    def _fate(self, line: bytes | Kept, source: str, number: int) -> bytes | Rejection | Reject:
+        return self._too_large(line) if isinstance(line, Kept) else self._seal(line, source, number)
+
+    def _final(
+        self, line: bytes | Kept, fate: bytes | Rejection | Reject, source: str, number: int, largest: int
+    ) -> bytes:
+        """The record, or the reject in its place."""
+        if not isinstance(fate, bytes):
+            return self._reject(fate, source, number)
+        if len(fate) > largest and isinstance(line, bytes):
+            place = (source, number) if self._numbered else borne(fate)
+            return self._reject(self._outgrown(line, len(fate), largest), *place)
+        return fate
 
     def _reject(self, fate: Rejection | Reject, source: str, number: int) -> bytes:
         now = self._clock.now()
