@@ -94,6 +94,7 @@ def _pipeline(it: Input, way: _Way, assembly: Assembly) -> Pipeline:
         random.random,
         keyed=keyed,
         connections=assembly.producer.requests_in_flight,
+        request_bytes=assembly.producer.request_bytes,
         name=way.name,
     )
     intake = Intake(

@@ -9,8 +9,8 @@ from headrace.kinesis.messages import MAX_PUT_RECORDS
 from headrace.kinesis.shard_map import ShardMap
 from producers.rate import BackOff, ShardRate
 
-MAX_REQUEST_BYTES = 5 << 20
-"""The API takes 10 MiB; emulators and the KPL stop here. A record that is larger goes in a request alone."""
+USUAL_REQUEST_BYTES, MAX_REQUEST_BYTES = 5 << 20, 10 << 20
+"""The API takes 10 MiB; emulators and the KPL stop at 5. A record that is larger goes in a request alone."""
 
 
 class Lane:
@@ -68,7 +68,7 @@ class Lanes:
             self.bytes += aggregate.entry.size
 
     def request(
-        self, now: float, *, records: int = MAX_PUT_RECORDS, size: int = MAX_REQUEST_BYTES
+        self, now: float, *, records: int = MAX_PUT_RECORDS, size: int = USUAL_REQUEST_BYTES
     ) -> list[Parcel]:
         """What may be sent now; the lanes take turns. It is under way until delivered or put back."""
         lanes = list(self._lanes.values())

@@ -14,7 +14,7 @@ from headrace.ops.clock import Clock
 from producers.announcement import Announcement
 from producers.gathering import Gathering
 from producers.in_flight import InFlight
-from producers.lanes import MAX_REQUEST_BYTES, Lanes, Parcel
+from producers.lanes import USUAL_REQUEST_BYTES, Lanes, Parcel
 from producers.meter import Meter
 from producers.rate import BackOff
 from producers.stream_state import StreamState
@@ -49,12 +49,14 @@ class Outlet:
         *,
         keyed: bool,
         connections: int = CONNECTIONS,
+        request_bytes: int = USUAL_REQUEST_BYTES,
         name: str = "",
     ) -> None:
-        """`connections` requests are under way at most; `name` is the input's, for the metrics."""
+        """`connections` requests of `request_bytes` are under way at most; `name` is for the metrics."""
         self._client = client
         self._stream = stream
         self._clock = clock
+        self._request_bytes = request_bytes
         self._meter = Meter(name)
         self._gathering = Gathering(clock, keyed=keyed)
         self._lanes = Lanes(draw, window=1 if keyed else _UNORDERED_WINDOW)
@@ -156,7 +158,7 @@ class Outlet:
             status = self._announcement.take(now)
             share = max(self._lanes.bytes // self._in_flight.free, _SMALLEST_SHARE_BYTES)
             parcels = self._lanes.request(
-                now, records=MAX_PUT_RECORDS - 1, size=min(share, MAX_REQUEST_BYTES)
+                now, records=MAX_PUT_RECORDS - 1, size=min(share, self._request_bytes)
             )
             if not parcels and status is None:
                 return

@@ -6,6 +6,7 @@ import msgspec
 
 from headrace.kinesis.client import Sdk
 from headrace.ops.settings import Setting
+from producers.lanes import MAX_REQUEST_BYTES, USUAL_REQUEST_BYTES
 from producers.outlet import CONNECTIONS
 
 _SMALLEST_SPOOL = 8 << 20  # room for the largest record in a segment of its own, some times over
@@ -47,6 +48,10 @@ class ProducerSettings(msgspec.Struct, frozen=True, kw_only=True):
             "requests under way at a time, of each input; 1 per shard where keyed",
         ),
     ] = CONNECTIONS
+    request_bytes: Annotated[
+        Annotated[int, msgspec.Meta(ge=1 << 20, le=MAX_REQUEST_BYTES)],
+        Setting("HEADRACE_REQUEST_BYTES", "bytes of a request at most; AWS takes 10 MiB, emulators 5"),
+    ] = USUAL_REQUEST_BYTES
     emf_seconds: Annotated[
         Annotated[float, msgspec.Meta(gt=0)] | None,
         Setting(

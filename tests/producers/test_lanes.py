@@ -1,7 +1,7 @@
 from headrace.kinesis.aggregator import Aggregate
 from headrace.kinesis.messages import PutEntry
 from headrace.kinesis.shard_map import MAX_HASH_KEY, Shard, ShardMap
-from producers.lanes import MAX_REQUEST_BYTES, Lanes, Parcel
+from producers.lanes import MAX_REQUEST_BYTES, USUAL_REQUEST_BYTES, Lanes, Parcel
 
 
 def aggregate(number: int, shard_id: str = "s1", size: int = 100) -> Aggregate[int]:
@@ -46,7 +46,7 @@ def test_a_lane_in_back_off_waits_and_the_others_do_not() -> None:
 
 
 def test_a_request_stays_below_its_limits() -> None:
-    lanes = lanes_with(*[aggregate(n, size=MAX_REQUEST_BYTES // 3) for n in range(6)])
+    lanes = lanes_with(*[aggregate(n, size=USUAL_REQUEST_BYTES // 3) for n in range(6)])
     assert len(lanes.request(0.0)) == 2
     many = lanes_with(*[aggregate(n, f"s{n}") for n in range(700)])
     assert len(many.request(0.0)) == 500
@@ -95,8 +95,10 @@ def test_what_is_larger_than_a_request_goes_alone() -> None:
     assert sorted(len(lanes.request(0.0)) for _ in range(4)) == [0, 1, 1, 1]
 
 
-def test_a_request_keeps_to_500_records_and_to_5_mebibytes() -> None:
+def test_a_request_keeps_to_500_records_and_to_5_mebibytes_or_to_what_it_is_told() -> None:
     small = lanes_with(*[aggregate(n, f"s{n % 9}", size=10) for n in range(700)], window=100)
     assert [len(small.request(0.0)) for _ in range(2)] == [500, 200]
     large = lanes_with(*[aggregate(n, f"s{n % 9}", size=(1 << 20) - 1) for n in range(12)])
     assert [len(large.request(0.0)) for _ in range(3)] == [5, 5, 2]
+    larger = lanes_with(*[aggregate(n, f"s{n % 20}", size=(1 << 20) - 1) for n in range(20)])
+    assert [len(larger.request(0.0, size=MAX_REQUEST_BYTES)) for _ in range(2)] == [10, 10]
