@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import NamedTuple, Self
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -79,7 +80,14 @@ class _Connection(socketserver.StreamRequestHandler):
             self.server.connections.discard(self.connection)
 
     def _one_request(self) -> bool:
-        if not self.rfile.readline(65537):
+        asked = self.rfile.readline(65537)
+        if not asked:
+            return False
+        method, _, target = asked.decode("latin-1").partition(" ")
+        if method != "POST" or urlsplit(target.partition(" ")[0]).path != "/":
+            self.connection.sendall(
+                b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            )
             return False
         headers: dict[str, str] = {}
         while line := self.rfile.readline(65537).strip():
