@@ -61,7 +61,7 @@ def assemble(it: Input, assembly: Assembly) -> list[Pipeline]:
         kept = KeptShift(spool.directory, getattr(it.own, "paths", ())) if it.settings.rebase else None
         shift = NO_SHIFT if kept is None else kept.get(lambda: _shift(it, spool, quarantine, assembly.clock))
         seal = lines.sealer(shift)
-        source = it.kind.open_source(it.own, _opening(spool, quarantine, seal, assembly.clock))
+        source = it.kind.open_source(it.own, _opening(it, spool, quarantine, seal, assembly.clock))
         opened.callback(source.close)
         if kept is not None:
             source = Rebased(source, kept)
@@ -136,7 +136,7 @@ def _open_spool(it: Input, directory: Path, assembly: Assembly) -> Spool:
     )
 
 
-def _opening(spool: Spool, quarantine: Quarantine, seal: Seal, clock: Clock) -> Opening:
+def _opening(it: Input, spool: Spool, quarantine: Quarantine, seal: Seal, clock: Clock) -> Opening:
     return Opening(
         places=dict(spool.positions),
         quarantine=quarantine,
@@ -145,11 +145,12 @@ def _opening(spool: Spool, quarantine: Quarantine, seal: Seal, clock: Clock) -> 
         draw=random.random,
         seal=seal,
         has_room=spool.budget.has_room,
+        name=it.name,
     )
 
 
 def _shift(it: Input, spool: Spool, quarantine: Quarantine, clock: Clock) -> timedelta:
     """By how much event times are moved; finding it out reads the whole input once."""
-    opening = _opening(spool, quarantine, it.lines.sealer(), clock)._replace(places={})
+    opening = _opening(it, spool, quarantine, it.lines.sealer(), clock)._replace(places={})
     with closing(it.kind.open_source(it.own, opening)) as source:
         return shift_to(clock.now(), source, it.lines.time_of)

@@ -67,8 +67,9 @@ SHARD_FRONTIER = Gauge(
 
 SOURCE_FAILURES = Counter(
     "headrace_source_failures",
-    "Attempts to read from a server that failed, by reason (connection, ended, status, malformed, too_large)",
-    ["reason"],
+    "Attempts to read from a server that failed, by input and reason (connection, ended, status, malformed,"
+    " too_large)",
+    ["input", "reason"],
 )
 
 INPUT_HELD_UP = Gauge(
@@ -193,14 +194,19 @@ SPOOL_FULL = Gauge(
 )
 
 HTTP_REQUESTS = Counter(
-    "headrace_http_requests", "Requests that were pushed, by the answer's status", ["status"]
+    "headrace_http_requests",
+    "Requests that were pushed, by input and the answer's status",
+    ["input", "status"],
 )
 
-HTTP_RECORDS = Counter("headrace_http_records", "Records that were pushed and answered with 202")
+HTTP_RECORDS = Counter(
+    "headrace_http_records", "Records that were pushed and answered with 202, by input", ["input"]
+)
 
 HTTP_DURABLE_SECONDS = Histogram(
     "headrace_http_durable_seconds",
-    "Seconds from a good request to its records on disk",
+    "Seconds from a good request to its records on disk, by input",
+    ["input"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
 )
 

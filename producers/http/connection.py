@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import h11
 
-from headrace.ops import metrics
 from headrace.ops.clock import Clock
 from producers.http.answer import Answer, problem
 
@@ -49,13 +48,17 @@ class Connection:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         respond: Respond,
+        *,
         times: Times,
+        answered: Callable[[int], None],
         clock: Clock,
     ) -> None:
+        """`answered` is told the status of every answer."""
         self._reader = reader
         self._writer = writer
         self._respond = respond
         self._times = times
+        self._answered = answered
         self._clock = clock
         self._http = h11.Connection(h11.SERVER)
         self._deadline = 0.0
@@ -173,7 +176,7 @@ class Connection:
 
     async def _send(self, answer: Answer) -> None:
         """Raises TimeoutError, or a ConnectionError."""
-        metrics.HTTP_REQUESTS.labels(str(answer.status.value)).inc()
+        self._answered(answer.status.value)
         http = self._http
         headers = [("Date", format_datetime(self._clock.now(), usegmt=True))]
         headers += [*answer.headers, ("Content-Length", str(len(answer.body)))]

@@ -52,12 +52,15 @@ class Intray:
         has_room: Callable[[int], bool],
         clock: Clock,
         wait_seconds: float,
+        name: str = "",
     ) -> None:
         """`has_room` speaks of the spool behind `lane`; a request waits `wait_seconds` for the disk."""
         self._lane = lane
         self._passing = passing
         self._requests = requests
         self._has_room = has_room
+        self._durable_seconds = metrics.HTTP_DURABLE_SECONDS.labels(name)
+        self._records = metrics.HTTP_RECORDS.labels(name)
         self._clock = clock
         self._wait_seconds = wait_seconds
         self._under_way: dict[str, _UnderWay] = {}
@@ -102,8 +105,8 @@ class Intray:
         began = self._clock.monotonic()
         answer = await self._fate(outcome, count, withdraw=lambda: lane.withdraw(submission))
         if answer.status is HTTPStatus.ACCEPTED:
-            metrics.HTTP_DURABLE_SECONDS.observe(self._clock.monotonic() - began)
-            metrics.HTTP_RECORDS.inc(count)
+            self._durable_seconds.observe(self._clock.monotonic() - began)
+            self._records.inc(count)
         return answer
 
     def _submission(self, request: Request, good: Good) -> Submission:

@@ -23,10 +23,11 @@ _REFRESH_SECONDS = 1.0
 
 
 class Service(NamedTuple):
-    """What a server does: `refresh` is called every second, while it runs."""
+    """What a server does: `refresh` is called every second, `answered` with the status of every answer."""
 
     respond: Respond
     refresh: Callable[[], None]
+    answered: Callable[[int], None]
     certificate: Certificate | None
     times: Times
     connections: int
@@ -99,7 +100,14 @@ class Server:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        made = Connection(reader, writer, self._respond, self._service.times, self._clock)
+        made = Connection(
+            reader,
+            writer,
+            self._respond,
+            times=self._service.times,
+            answered=self._service.answered,
+            clock=self._clock,
+        )
         if len(self._connections) >= self._service.connections or self._stopping.is_set():
             await made.refuse(retry_later(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections are open"))
             return

@@ -19,10 +19,21 @@ class Retrying:
     """`trouble` says why the last attempt brought nothing; empty when all is well."""
 
     def __init__(
-        self, host: str, clock: Clock, draw: Callable[[], float], *, first: float, longest: float
+        self,
+        host: str,
+        clock: Clock,
+        draw: Callable[[], float],
+        *,
+        first: float,
+        longest: float,
+        name: str = "",
     ) -> None:
-        """Waits are drawn up to `first` seconds, doubling with each failure up to `longest`."""
+        """Waits are drawn up to `first` seconds, doubling with each failure up to `longest`.
+
+        `name` is the input's, for the metrics.
+        """
         self.trouble = ""
+        self._name = name
         self._host = host
         self._clock = clock
         self._draw = draw
@@ -65,7 +76,7 @@ class Retrying:
         self.failed(said, "status", at_least=wish)
 
     def _note(self, why: str, reason: str, *, quietly: bool) -> None:
-        metrics.SOURCE_FAILURES.labels(reason).inc()
+        metrics.SOURCE_FAILURES.labels(self._name, reason).inc()
         if not quietly:
             self.trouble = f"{self._host}: {why}"
 

@@ -76,5 +76,8 @@ class Opening(NamedTuple):
     has_room: Callable[[int], bool]
     """Whether the spool could take so many more bytes."""
 
+    name: str = ""
+    """The input's, for the metrics."""
+
 
 NOTHING_NOW = Chunk("", (), ())

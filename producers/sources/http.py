@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from headrace.errors import SettingsError
+from headrace.ops import metrics
 from headrace.ops.clock import Clock
 from headrace.ops.logs import get_logger
 from headrace.ops.settings import Setting
@@ -113,6 +114,7 @@ class HttpSource(Source):
         self, settings: Settings, opening: Opening, tokens: Tokens | None, certificate: Certificate | None
     ) -> None:
         clock = opening.clock
+        self._name = opening.name
         self._requests = Requests(
             opening.directory / _DATABASE, opening.places, clock, settings.key_hours * 3600
         )
@@ -125,6 +127,7 @@ class HttpSource(Source):
             has_room=opening.has_room,
             clock=clock,
             wait_seconds=settings.wait_seconds,
+            name=opening.name,
         )
         limits = Limits(settings.body_bytes, settings.body_records, settings.record_bytes)
         self._endpoint = Endpoint(intray, opening.seal, tokens, limits, settings.memory_bytes)
@@ -154,6 +157,7 @@ class HttpSource(Source):
         service = Service(
             self._endpoint.respond,
             tokens.refresh if tokens else lambda: None,
+            lambda status: metrics.HTTP_REQUESTS.labels(self._name, str(status)).inc(),
             certificate,
             Times(settings.idle_seconds, settings.request_seconds),
             settings.connections,

@@ -158,6 +158,7 @@ class RandomUserSource(Source):
             opening.draw,
             first=settings.retry_seconds,
             longest=settings.longest_retry_seconds,
+            name=opening.name,
         )
         self._taken = _Taken.read(opening.places.get(_INPUT, ""))
         self._left = settings.count

@@ -94,6 +94,7 @@ class SseSource(Source):
             opening.draw,
             first=settings.retry_seconds,
             longest=settings.longest_retry_seconds,
+            name=opening.name,
         )
         self._fetch: Fetch | None = None
         self._brought_something = False

@@ -239,10 +239,10 @@ def test_a_reject_with_its_own_number_passes_as_an_export_of_a_spool_holds_it(pu
 def test_what_was_taken_is_counted(push: Push) -> None:
     def counted() -> list[float]:
         samples = [
-            ("headrace_http_records_total", {}),
-            ("headrace_http_durable_seconds_count", {}),
-            ("headrace_http_requests_total", {"status": "202"}),
-            ("headrace_http_requests_total", {"status": "422"}),
+            ("headrace_http_records_total", {"input": ""}),
+            ("headrace_http_durable_seconds_count", {"input": ""}),
+            ("headrace_http_requests_total", {"input": "", "status": "202"}),
+            ("headrace_http_requests_total", {"input": "", "status": "422"}),
         ]
         return [REGISTRY.get_sample_value(name, labels) or 0 for name, labels in samples]
 
