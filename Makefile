@@ -47,8 +47,8 @@ bench: setup ## Measure the speed against its goals: tables, then all figures as
 bench-producer: setup ## The producer's speed, and what faults cost, beside boto3, aiobotocore, async-kinesis and kiner (ROUNDS=3)
 	@.venv/bin/uv venv --quiet --allow-existing --python .venv/bin/python .venv-bench-peers
 	@.venv/bin/uv pip install --quiet --python .venv-bench-peers/bin/python -r bench/peers.lock
-	@.venv/bin/python -m bench.producer --all $(if $(ROUNDS),--rounds "$(ROUNDS)")
 	@.venv/bin/python -m bench.producer_faults
+	@.venv/bin/python -m bench.producer --all $(if $(ROUNDS),--rounds "$(ROUNDS)")
 
 bench-soak: setup ## The producer's memory and processor time over SOAK=600 seconds, and with Kinesis away (STALLED_GB=10)
 	@.venv/bin/python -m bench.producer_endurance --soak $(or $(SOAK),600) --stalled-gb $(or $(STALLED_GB),10)
