@@ -38,7 +38,7 @@ class ProducerSettings(msgspec.Struct, frozen=True, kw_only=True):
         Sdk,
         Setting(
             "HEADRACE_SDK",
-            "who carries the calls to Kinesis: headrace's own client, or boto3 at about 12 times the CPU",
+            "who carries the calls to Kinesis: headrace's own client, or boto3 at 2 to 8 times the CPU",
         ),
     ] = "headrace"
     requests_in_flight: Annotated[
