@@ -9,7 +9,6 @@ import msgspec
 from headrace.errors import SettingsError
 from producers.configuration import Configuration, Input
 from producers.orphans import orphans
-from producers.settings import InputSettings
 
 
 def plan(configuration: Configuration) -> Iterator[str]:
@@ -55,7 +54,7 @@ def _input(it: Input) -> Iterator[str]:
                 yield f"{field.name}: {', '.join(value) if isinstance(value, tuple) else value}"
 
 
-_TOLD = {"source", "type", "format", "stream", "spool_bytes"} & set(InputSettings.__struct_fields__)
+_TOLD = ("source", "type", "format", "stream", "spool_bytes")  # in the lines above
 
 
 def _could_hold(directory: Path) -> bool:
