@@ -1,8 +1,8 @@
 """The same calls by boto3's own core: for proxies and for whatever else our client does not know.
 
 botocore signs, finds the endpoint and the credentials, and keeps the connections; its retries are off, since
-the caller knows what a second attempt means. PutRecords costs 2 times (large aggregates) to 8 times (500 small
-records) the CPU of our client.
+the caller knows what a second attempt means. PutRecords costs 2 (large aggregates) to 8 times (500
+small records) the CPU of our client.
 """
 
 import threading
