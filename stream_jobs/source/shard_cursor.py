@@ -18,7 +18,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ShardReads(Protocol):
-    """The calls that a cursor makes; `headrace.kinesis.client.KinesisClient` is one."""
+    """The calls that a cursor makes; `headrace.kinesis.port.Kinesis` is one."""
 
     def get_shard_iterator(
         self,
