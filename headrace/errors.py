@@ -8,6 +8,7 @@
     │   ├── IteratorExpired         a place in a shard, or in a listing, was kept too long: ask anew
     │   ├── WarehouseUnavailable    no connection, a deadlock, a lost COMMIT reply
     │   ├── LedgerMoved             another writer committed first: split the batch again
+    │   ├── ArchiveUnavailable      S3 gave no answer, or a 5xx, or asked for fewer requests
     │   └── SpoolFull               the disk budget is used up: pause the source
     └── HaltError               trying again cannot help: stop, and say what to do
         ├── SettingsError           a setting is missing or wrong
@@ -23,6 +24,8 @@
         ├── QueryFailed             Spark ended the stream job's query for a reason of its own
         ├── LocalStackFailed        a part of the local stack is missing or did not start
         ├── WarehouseRefused        the warehouse will not accept this statement or these rows
+        ├── ArchiveRefused          the archive's bucket, or an object of it, may not be read or written
+        ├── MendFailed              the mending file is missing, or what it holds failed
         ├── WriteOffRefused         the numbers are accounted for, or were never given out
         └── SchemaMismatch          the warehouse's tables are not those of this version
 
@@ -86,6 +89,10 @@ class SpoolFull(RetryError):
     """The spool's disk budget is used up."""
 
 
+class ArchiveUnavailable(RetryError):
+    """S3 gave no answer, or a 5xx, or asked for fewer requests."""
+
+
 class SettingsError(HaltError):
     """A setting is missing or wrong."""
 
@@ -136,6 +143,14 @@ class LocalStackFailed(HaltError):
 
 class WarehouseRefused(HaltError):
     """The warehouse will not accept this statement, or these rows, as they are."""
+
+
+class ArchiveRefused(HaltError):
+    """The archive's bucket, or an object of it, may not be read or written."""
+
+
+class MendFailed(HaltError):
+    """The file with the mending function is missing, or what it holds failed."""
 
 
 class WriteOffRefused(HaltError):

@@ -47,6 +47,18 @@ class RejectCode(StrEnum):
         "damaged_entry",
         "The producer's spool could not give the record back: its checksum failed.",
     )
+    MIXED_AGGREGATE = (
+        "mixed_aggregate",
+        "Records of one aggregate belong in different partitions of the archive: it waits there, whole.",
+    )
+    TRANSFORM_FAULT = (
+        "transform_fault",
+        "The transform's own code failed on the record: a bug of ours, and the record waits for a replay.",
+    )
+    RESPONSE_FULL = (
+        "response_full",
+        "The transform's answer had no room left for the record: it waits in the archive for a replay.",
+    )
     TOO_SCATTERED = "too_scattered", "The source's numbers lie in more separate ranges than the ledger keeps."
     JOB_FAULT = (
         "job_fault",

@@ -19,6 +19,24 @@ def reject_id(raw: bytes, code: RejectCode) -> str:
     return sha256(code.encode() + b"\0" + raw).hexdigest()
 
 
+_UNNUMBERED = "unnumbered/"
+
+
+def number_of(rejection: Rejection, identity: str) -> tuple[str, int]:
+    """The (source, sequence) of a rejection's `reject.v1` on the stream `errors`.
+
+    A record whose own cannot be read travels under a source made from its reject id, as number 1.
+    """
+    if rejection.source is not None and rejection.sequence is not None:
+        return rejection.source, rejection.sequence
+    return _UNNUMBERED + identity, 1
+
+
+def is_unnumbered(source: str) -> bool:
+    """Whether `number_of` made up the source."""
+    return source.startswith(_UNNUMBERED)
+
+
 def field_errors(faults: Iterable[tuple[str, str]]) -> tuple[FieldError, ...]:
     """(path, message) pairs as bounded errors, at most MAX_ERRORS: the last says how many more there were."""
     errors = [FieldError(_bounded(path), _bounded(message)) for path, message in faults]

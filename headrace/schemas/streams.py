@@ -33,10 +33,19 @@ STREAMS: dict[str, Stream] = {
                 "wiki_edit.v1",
             ),
             producers=("producers",),
+            consumers=("stream_jobs", "lambdas"),
+            retention=timedelta(days=7),
+            rejects_to="errors",
+            description="Every record of every producer, under its number.",
+        ),
+        Stream(
+            name="errors",
+            record_types=("reject.v1",),
+            producers=("lambdas",),
             consumers=("stream_jobs",),
             retention=timedelta(days=7),
             rejects_to="rejects",
-            description="Every record of every producer, under its number.",
+            description="What was split off from `events`: every reject, whole, with its reasons.",
         ),
     )
 }

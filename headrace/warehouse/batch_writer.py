@@ -68,7 +68,7 @@ def merge_sources(cursor: Cursor, seen: Mapping[str, int], batch: FoldedBatch, n
     for source in {*seen, *batch.dropped, *said}:
         status = said.get(source)
         words = (status.spooled, status.acknowledged, status.closed, status.arrived_at) if status else _SILENT
-        rows.append((source, seen.get(source, 0), batch.dropped.get(source, 0), *words, now))
+        rows.append((source, seen.get(source, 0), batch.dropped.get(source, 0), *words, 0, now))
     _merge_rows(cursor, system.LEDGER_SOURCES, rows)
 
 

@@ -1,8 +1,8 @@
-"""The tables beside the windowed ones: ledger, batches, progress, rejects."""
+"""The tables beside the windowed ones: ledger, batches, progress, rejects, archive."""
 
 from enum import StrEnum
 
-from headrace.schemas.tables import BIGINT, BOOLEAN, INT, TIMESTAMP, Column, Table, binary, text
+from headrace.schemas.tables import BIGINT, BOOLEAN, DOUBLE, INT, TIMESTAMP, Column, Table, binary, text
 
 SOURCE = text(256)
 SHARD = text(128)
@@ -53,6 +53,7 @@ LEDGER_SOURCES = Table(
         Column("acknowledged", BIGINT, description="Up to here the stream has confirmed every number"),
         Column("closed", BOOLEAN, description="The producer will give out no further number"),
         Column("status_at", TIMESTAMP, nullable=True, description="Arrival of the last status; NULL: none"),
+        Column("replayed", BIGINT, description="Rejected numbers that were replayed and counted since"),
         Column("updated_at", TIMESTAMP, description="When a batch last changed the row"),
     ),
     sort_key=("source",),
@@ -146,7 +147,7 @@ REJECTS = Table(
     "rejects",
     (
         Column("id", text(64), description="SHA-256 of the raw bytes and the code, hex"),
-        Column("stage", text(32), description="Where it was rejected"),
+        Column("stage", text(256), description="Where it was rejected; of several stages all, by comma"),
         Column("code", text(64), description="Why: one of the closed list of reject codes"),
         Column("record_type", text(256), nullable=True, description="The record's type, where readable"),
         Column("source", SOURCE, nullable=True, description="Where readable"),
@@ -165,10 +166,98 @@ REJECTS = Table(
         Column("shard_sequence", SHARD, nullable=True, description="Its sequence number in that shard"),
         Column("first_seen", TIMESTAMP, description="When it was first met"),
         Column("last_seen", TIMESTAMP, description="When it was last met"),
-        Column("seen", BIGINT, description="How often it was met"),
+        Column("seen", BIGINT, description="Copies that the stream job has met on `events`"),
+        Column("seen_on_errors", BIGINT, description="Copies that the error desk has met on `errors`"),
+        Column("replayed_at", TIMESTAMP, nullable=True, description="When it was last put back; NULL: never"),
     ),
     sort_key=("first_seen",),
     description="Every rejected record, whole, with its reason; one row per id.",
+)
+
+DESK_PROGRESS = Table(
+    "desk_progress",
+    (
+        Column("stream", text(256), description="The stream's name and creation"),
+        Column("shard", SHARD, description="The Kinesis shard"),
+        Column("read_position", SHARD, description="Sequence number of the last Kinesis record merged"),
+        Column("sub_position", BIGINT, description="The last of that record's user records, from 0"),
+        Column("updated_at", TIMESTAMP, description="When the error desk last changed the row"),
+    ),
+    sort_key=("stream",),
+    description="How far the error desk has merged `errors`: what makes a second delivery change nothing.",
+)
+
+TYPE_MINUTES = Table(
+    "type_minutes",
+    (
+        Column("record_type", text(256), description="The record type; '' where it could not be read"),
+        Column("arrival_minute", TIMESTAMP, description="The minute in which the records arrived in the stream"),
+        Column("counted", BIGINT, description="Good records that arrived in it"),
+        Column("rejected", BIGINT, description="Rejected records that arrived in it"),
+    ),
+    sort_key=("arrival_minute",),
+    description="What arrived per type and minute, for a day: what the breaker judges by.",
+)
+
+BREAKERS = Table(
+    "breakers",
+    (
+        Column("record_type", text(256), description="The record type; '' where it could not be read"),
+        Column("opened_at", TIMESTAMP, description="The frontier at which the share was above the limit"),
+        Column("closed_at", TIMESTAMP, nullable=True, description="Below half of it again; NULL: open"),
+        Column("counted", BIGINT, description="Good records of the five minutes that opened it"),
+        Column("rejected", BIGINT, description="Rejected records of the five minutes that opened it"),
+        Column("limit_share", DOUBLE, description="The limit that was in force"),
+    ),
+    sort_key=("opened_at",),
+    description="Every time that too large a share of a type's records was rejected.",
+)
+
+REPLAYED_LINES = Table(
+    "replayed_lines",
+    (
+        Column("object_key", text(1024), description="An object of the archive's error prefixes"),
+        Column("line", BIGINT, description="A line of it, from 0"),
+        Column("replayed_at", TIMESTAMP, description="When its record was put back on the stream"),
+    ),
+    sort_key=("object_key",),
+    description="What of the delivery's own error objects has been put back.",
+)
+
+ARCHIVE_OBJECTS = Table(
+    "archive_objects",
+    (
+        Column("object_key", text(1024), description="An object of the archive"),
+        Column("etag", text(128), description="Its S3 ETag"),
+        Column("records", BIGINT, description="Numbered records in it"),
+        Column("read_at", TIMESTAMP, description="When reconcile read it"),
+    ),
+    sort_key=("object_key",),
+    description="The objects that reconcile has read, so that it reads each once.",
+)
+
+ARCHIVE_RANGES = Table(
+    "archive_ranges",
+    (
+        Column("source", SOURCE, description="One life of one producer's spool"),
+        Column("first_number", BIGINT, description="First sequence number of the range"),
+        Column("last_number", BIGINT, description="Last sequence number of the range, inclusive"),
+    ),
+    sort_key=("source", "first_number"),
+    dist_key="source",
+    description="The numbers that the archive holds.",
+)
+
+ARCHIVE_GAPS = Table(
+    "archive_gaps",
+    (
+        Column("source", SOURCE, description="One life of one producer's spool"),
+        Column("first_number", BIGINT, description="First sequence number of the range"),
+        Column("last_number", BIGINT, description="Last sequence number of the range, inclusive"),
+        Column("noticed_at", TIMESTAMP, description="When reconcile first missed it in the archive"),
+    ),
+    sort_key=("source", "first_number"),
+    description="Counted numbers that the archive did not hold: in flight until the buffers are due.",
 )
 
 SYSTEM_TABLES = (
@@ -183,4 +272,11 @@ SYSTEM_TABLES = (
     SHARD_PROGRESS,
     EPOCHS,
     REJECTS,
+    DESK_PROGRESS,
+    TYPE_MINUTES,
+    BREAKERS,
+    REPLAYED_LINES,
+    ARCHIVE_OBJECTS,
+    ARCHIVE_RANGES,
+    ARCHIVE_GAPS,
 )

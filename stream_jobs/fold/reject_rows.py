@@ -33,6 +33,8 @@ SCHEMA = pa.schema(
         ("first_seen", _TIMESTAMP),
         ("last_seen", _TIMESTAMP),
         ("seen", pa.int64()),
+        ("seen_on_errors", pa.int64()),
+        ("replayed_at", _TIMESTAMP),
     ]
 )
 
@@ -112,6 +114,8 @@ def _row(data: Reject, source: str | None, sequence: int | None, place: Place) -
         "first_seen": place.arrival,
         "last_seen": place.arrival,
         "seen": 1,
+        "seen_on_errors": 0,
+        "replayed_at": None,
     }
 
 

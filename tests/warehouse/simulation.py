@@ -238,6 +238,7 @@ def _rejects(found: Iterable[tuple[Rec, str]]) -> pa.Table:
                 "first_seen": record.arrived,
                 "last_seen": record.arrived,
                 "seen": 0,
+                "seen_on_errors": 0,
             },
         )
         row["seen"] += 1
