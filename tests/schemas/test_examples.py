@@ -37,5 +37,8 @@ def test_every_code_that_the_codec_gives_has_an_example() -> None:
         RejectCode.DAMAGED_ENTRY,
         RejectCode.TOO_SCATTERED,
         RejectCode.JOB_FAULT,
+        RejectCode.MIXED_AGGREGATE,
+        RejectCode.TRANSFORM_FAULT,
+        RejectCode.RESPONSE_FULL,
     }
     assert {example.code for example in bad_examples()} == set(RejectCode) - not_from_bytes
