@@ -6,7 +6,8 @@ from infra.local import emulator, postgres
 from infra.local.processes import Background
 from infra.local.state import State
 
-STREAM = "events"
+STREAM, ERROR_STREAM = "events", "errors"
+ARCHIVE_BUCKET = "headrace-archive-local"
 
 
 def describe(state: State, aws: Background, database: Background) -> dict[str, str]:
@@ -19,6 +20,8 @@ def describe(state: State, aws: Background, database: Background) -> dict[str, s
         "AWS_DEFAULT_REGION": "us-east-1",
         "HEADRACE_STATE": str(state.root.resolve()),
         "HEADRACE_STREAM": STREAM,
+        "HEADRACE_ERROR_STREAM": ERROR_STREAM,
+        "HEADRACE_ARCHIVE_BUCKET": ARCHIVE_BUCKET,
         "HEADRACE_SPOOL": str(state.spool.resolve()),
         "HEADRACE_CHECKPOINT": str(state.checkpoint.resolve()),
         "HEADRACE_CACHE": str(state.cache.resolve()),

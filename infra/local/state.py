@@ -72,6 +72,21 @@ class State:
         """Spark's own files."""
         return self.root / "spark"
 
+    @property
+    def delivery(self) -> Path:
+        """How far the archive's delivery is."""
+        return self.root / "delivery"
+
+    @property
+    def error_desk(self) -> Path:
+        """The error desk's own files."""
+        return self.root / "error_desk"
+
+    @property
+    def functions(self) -> Path:
+        """The built functions, by the hash of what they were built from: kept when the rest is wiped."""
+        return self.root / "functions"
+
     def make(self) -> None:
         """Create the folders that every command needs."""
         self.run.mkdir(parents=True, exist_ok=True)
@@ -80,7 +95,7 @@ class State:
     def wipe(self) -> None:
         """Remove what the stack has written, by name: a folder given by mistake keeps its other contents."""
         ours = (self.run, self.log, self.emulator, self.postgres, self.root / "postgres.new", self.spool)
-        for folder in (*ours, self.checkpoint, self.cache, self.spark):
+        for folder in (*ours, self.checkpoint, self.cache, self.spark, self.delivery, self.error_desk):
             shutil.rmtree(folder, ignore_errors=True)
             if folder.exists():
                 raise LocalStackFailed(f"{folder} could not be removed: remove it, then start again.")

@@ -10,7 +10,8 @@ from infra.local.state import State
 def test_wiping_removes_what_the_stack_wrote_and_nothing_else(tmp_path: Path) -> None:
     state = State(tmp_path)
     state.make()
-    for folder in (state.emulator, state.postgres, state.spool / "deep", state.checkpoint, state.cache):
+    ours = (state.emulator, state.postgres, state.spool / "deep", state.checkpoint, state.cache)
+    for folder in (*ours, state.delivery, state.error_desk):
         folder.mkdir(parents=True)
     state.write_env({"A": "1"})
     state.postgres_password.write_text("secret")
