@@ -10,12 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 from headrace.schemas.measures import Distinct
 from headrace.schemas.outputs import WindowedOutput
+from headrace.schemas.reject_codes import Stage
 from headrace.schemas.tables import Table
 from headrace.schemas.targets.sql import quote
 from headrace.warehouse import system_tables as system
 
 Rule = Callable[[str, str], str]
 """Given the target's and the staged column, the expression of the merged value."""
+
+_STAGE_BYTES = next(column.type.max_bytes for column in system.REJECTS.columns if column.name == "stage")
 
 
 def add(target: str, staged: str) -> str:
@@ -41,6 +44,34 @@ def either(target: str, staged: str) -> str:
 def replace(target: str, staged: str) -> str:  # noqa: ARG001  one shape for all rules
     """The staged value."""
     return staged
+
+
+def first_known(target: str, staged: str) -> str:
+    """The target's value; the staged one where it has none."""
+    return f"COALESCE({target}, {staged})"
+
+
+def union(target: str, staged: str) -> str:
+    """Two comma lists as one without repeats; of two single names the smaller first, whichever came first.
+
+    Of a list only the first names count, as many as there are stages, and the result is cut to what the
+    column holds: a stranger's reject may bring any name, and must not stop the stream.
+    """
+    joined = (
+        f"CASE WHEN {target} < {staged} THEN {target}{_missing(staged, target)} "
+        f"ELSE {staged}{_missing(target, staged)} END"
+    )
+    return f"LEFT({joined}, {_STAGE_BYTES})"
+
+
+def _missing(names: str, known: str) -> str:
+    """Text that appends those of `names` that `known` lacks."""
+    parts = [f"SPLIT_PART({names}, ',', {number})" for number in range(1, len(Stage) + 1)]
+    return "".join(
+        f" || CASE WHEN {part} = '' OR POSITION(',' || {part} || ',' IN ',' || {known} || ',') > 0 "
+        f"THEN '' ELSE ',' || {part} END"
+        for part in parts
+    )
 
 
 def merge(table: Table, stage: str, keys: Sequence[str], rules: Mapping[str, Rule]) -> str:
@@ -119,6 +150,21 @@ MERGE_RULES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Rule]]] = {
             "updated_at": replace,
         },
     ),
-    system.REJECTS.name: (("id",), {"first_seen": least, "last_seen": greatest, "seen": add}),
+    system.REJECTS.name: (
+        ("id",),
+        {
+            "stage": union,
+            "record_type": first_known,
+            "source": first_known,
+            "sequence": first_known,
+            "raw_place": first_known,
+            "shard": first_known,
+            "shard_sequence": first_known,
+            "first_seen": least,
+            "last_seen": greatest,
+            "seen": add,
+            "seen_on_errors": add,
+        },
+    ),
 }
-"""Keys and rules of the system tables that batches merge into."""
+"""Keys and rules of the system tables that writers merge into; `replayed_at` of a reject is kept."""

@@ -26,10 +26,11 @@ Of the streams called name@…, only the one that a job took last counts: the ot
 REJECTS_PER_MINUTE = """
 CREATE OR REPLACE VIEW rejects_per_minute AS
 SELECT DATE_TRUNC('minute', first_seen) AS minute, stage, code, record_type,
-  COUNT(*) AS rejects, CAST(SUM(seen) AS BIGINT) AS seen
+  COUNT(*) AS rejects, CAST(SUM(GREATEST(seen, seen_on_errors)) AS BIGINT) AS seen
 FROM rejects
 GROUP BY DATE_TRUNC('minute', first_seen), stage, code, record_type
 """
+"""A copy on `events` and its reject on `errors` are one record, so the larger count is how often it came."""
 
 LEDGER = """
 CREATE OR REPLACE VIEW ledger AS

@@ -14,6 +14,7 @@ from headrace.schemas.verdict import Rejection
 from stream_jobs.fold.intake import Intake, Place
 from stream_jobs.fold.numbers import Arrivals, Settled, places
 
+_FIRST_KNOWN = ("record_type", "source", "sequence", "raw_place", "shard", "shard_sequence")
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
     [
@@ -83,11 +84,13 @@ def passed_row(data: Reject, source: str, sequence: int, place: Place) -> dict[s
 
 
 def fold_by_id(rows: Iterable[dict[str, Any]]) -> pa.Table:
-    """One row per id: the first of them, how often it was seen, and from when to when."""
+    """One row per id, as the warehouse merges them: what is known, how often and from when to when seen."""
     folded: dict[str, dict[str, Any]] = {}
     for row in rows:
         first = folded.setdefault(row["id"], row)
         if first is not row:
+            first |= {name: row[name] for name in _FIRST_KNOWN if first[name] is None}
+            first["stage"] = ",".join(sorted({*first["stage"].split(","), *row["stage"].split(",")}))
             first["seen"] += row["seen"]
             first["first_seen"] = min(first["first_seen"], row["first_seen"])
             first["last_seen"] = max(first["last_seen"], row["last_seen"])

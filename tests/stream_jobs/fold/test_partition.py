@@ -201,3 +201,15 @@ def test_a_bug_that_no_single_record_explains_is_not_hidden(monkeypatch: pytest.
     monkeypatch.setattr(partition, "settle", faulty)
     with pytest.raises(ZeroDivisionError):
         fold_partition(batches_of([]), 0, NOTHING)
+
+
+def test_a_reject_from_the_producer_and_one_of_our_own_with_one_id_name_both_stages() -> None:
+    rejection = codec.decode(b"garbage")
+    assert isinstance(rejection, codec.Rejection)
+    passed = codec.reject_event(rejection, stage=Stage.PRODUCER, source="web-1/A", sequence=3, time=NOON)
+    for order in ([b"garbage", passed], [passed, b"garbage"]):
+        rejects = fold_partition(batches_of(at_noon(*order)), 0, NOTHING).rejects
+        assert rejects is not None
+        (row,) = rejects.to_pylist()
+        assert (row["stage"], row["seen"]) == ("producer,stream_job", 2)
+        assert (row["source"], row["sequence"]) == ("web-1/A", 3)
