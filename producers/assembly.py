@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from headrace.kinesis.port import Kinesis
 from headrace.ops.clock import Clock, new_ulid
+from headrace.schemas.partition_keys import is_keyed, key_reader
 from producers import passing
 from producers.configuration import Input
 from producers.intake import Intake
-from producers.keys import is_keyed, key_reader
 from producers.line_format import NO_SHIFT, Seal
 from producers.outlet import Outlet
 from producers.pipeline import Parts, Pipeline

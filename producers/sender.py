@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from headrace.ops import metrics
 from headrace.ops.clock import Clock
 from headrace.schemas.codec import FieldError, RejectCode, Rejection, Stage, encode, reject_event
+from headrace.schemas.partition_keys import KeysOf
 from headrace.schemas.records.producer_status import ProducerStatus
 from producers.acknowledged import Acknowledged
 from producers.backlog import Backlog
-from producers.keys import KeysOf
 from producers.outlet import Outlet
 from producers.passing import borne
 from producers.quarantine import Quarantine

@@ -9,7 +9,7 @@ from headrace.errors import SpoolFull
 from headrace.kinesis.client import KinesisClient
 from headrace.kinesis.endpoint import Endpoint
 from headrace.kinesis.signature import Keys
-from producers.keys import key_reader
+from headrace.schemas.partition_keys import key_reader
 from producers.line_format import choose
 from producers.outlet import Outlet
 from producers.quarantine import Kept, Quarantine

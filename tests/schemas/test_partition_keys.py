@@ -4,10 +4,10 @@ import pytest
 
 from headrace.schemas import registry
 from headrace.schemas.codec import encode
+from headrace.schemas.partition_keys import key_reader
 from headrace.schemas.record_type import RecordType
 from headrace.schemas.records.producer_status import ProducerStatus
 from headrace.schemas.records.web_access import WEB_ACCESS, WebAccess
-from producers.keys import key_reader
 
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
