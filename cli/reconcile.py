@@ -15,7 +15,16 @@ from cli.place import Place
 from headrace.warehouse.reconcile import reconcile, write_off
 from headrace.warehouse.report import Report, SourceReport, fold_settled
 
-_COUNTS = ("sent", "counted", "rejected", "missing", "in_flight", "duplicates_dropped", "written_off")
+_COUNTS = (
+    "sent",
+    "counted",
+    "rejected",
+    "replayed",
+    "missing",
+    "in_flight",
+    "duplicates_dropped",
+    "written_off",
+)
 
 
 class NumberRange(click.ParamType[tuple[int, int]]):
@@ -59,7 +68,9 @@ def command(
 ) -> int:
     """Say per source and per output whether every record is accounted for, exactly once.
 
-    Exit code 0: all is; 1: something is missing, in flight, counted twice, or a producer has fallen silent.
+    "rejected" are those that still are; with "replayed", which were mended and counted since, all that ever
+    were. Exit code 0: every record is accounted for; 1: something is missing, in flight, counted twice, or a
+    producer has fallen silent.
     """
     if (lost is None) != (reason is None):
         raise click.UsageError("--write-off and --reason belong together")

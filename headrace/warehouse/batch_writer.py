@@ -61,14 +61,18 @@ def merge_types(cursor: Cursor, types: Mapping[str, int]) -> None:
     _merge_rows(cursor, system.LEDGER_TYPES, rows)
 
 
-def merge_sources(cursor: Cursor, seen: Mapping[str, int], batch: FoldedBatch, now: datetime) -> None:
-    """What producers say about themselves, their highest numbers, and the duplicates they sent."""
+def merge_sources(
+    cursor: Cursor, seen: Mapping[str, int], replayed: Mapping[str, int], batch: FoldedBatch, now: datetime
+) -> None:
+    """What producers say about themselves, their highest numbers, duplicates, and what replays put right."""
     said = _latest(batch.statuses)
     rows = []
     for source in {*seen, *batch.dropped, *said}:
         status = said.get(source)
         words = (status.spooled, status.acknowledged, status.closed, status.arrived_at) if status else _SILENT
-        rows.append((source, seen.get(source, 0), batch.dropped.get(source, 0), *words, 0, now))
+        rows.append(
+            (source, seen.get(source, 0), batch.dropped.get(source, 0), *words, replayed.get(source, 0), now)
+        )
     _merge_rows(cursor, system.LEDGER_SOURCES, rows)
 
 

@@ -113,6 +113,16 @@ def settled(ledger: Ledger, batch: FoldedBatch, *, max_ranges: int = MAX_RANGES)
     return after
 
 
+def replayed(before: Ledger, after: Ledger) -> dict[str, int]:
+    """How many numbers of each source move from rejected to counted, of those that have any."""
+    moved = {
+        source: (before[source].rejected & state.counted).size
+        for source, state in after.items()
+        if source in before
+    }
+    return {source: count for source, count in moved.items() if count}
+
+
 def highest(batch: FoldedBatch) -> dict[str, int]:
     """The highest number of each source that the batch brought."""
     found: dict[str, int] = {}

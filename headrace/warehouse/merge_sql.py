@@ -135,6 +135,7 @@ MERGE_RULES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Rule]]] = {
             "acknowledged": greatest,
             "closed": either,
             "status_at": greatest,
+            "replayed": add,
             "updated_at": replace,
         },
     ),

@@ -10,7 +10,7 @@ from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.tables import MAX_TEXT_BYTES
 from headrace.warehouse import batch_writer, births, preparation
 from headrace.warehouse.batch import BatchId, Committed, Exclusions, Fold, FoldedBatch, ShardProgress
-from headrace.warehouse.ledger import check_refold, exclusions, highest, settled
+from headrace.warehouse.ledger import check_refold, exclusions, highest, replayed, settled
 from headrace.warehouse.ledger_store import Basis, LedgerStore, read_version, write_changes
 from headrace.warehouse.probe import (
     AFTER_COMMIT,
@@ -100,7 +100,7 @@ class PostgresqlWarehouse:
             batch_writer.merge_windows(cursor, self._outputs, folded)
             batch_writer.merge_rejects(cursor, folded.rejects)
             batch_writer.merge_types(cursor, folded.types)
-            batch_writer.merge_sources(cursor, seen, folded, now)
+            batch_writer.merge_sources(cursor, seen, replayed(basis.ledger, after), folded, now)
             batch_writer.merge_progress(cursor, batch.stream, folded.progress, now)
             changed = write_changes(cursor, basis.ledger, after)
             committed = _committed(folded)

@@ -119,11 +119,11 @@ def _ledgers(cursor: Cursor) -> dict[str, SourceLedger]:
 
 def _said(cursor: Cursor, source: str | None = None) -> dict[str, Said]:
     cursor.execute(
-        "SELECT source, spooled, acknowledged, closed, status_at, duplicates_dropped, highest "
+        "SELECT source, spooled, acknowledged, closed, status_at, duplicates_dropped, highest, replayed "
         "FROM ledger_sources WHERE source = COALESCE(%s, source)",
         [source],
     )
-    rows = cast("list[tuple[str, int, int, bool, datetime | None, int, int]]", cursor.fetchall())
+    rows = cast("list[tuple[str, int, int, bool, datetime | None, int, int, int]]", cursor.fetchall())
     return {
         name: Said(
             spooled=spooled,
@@ -132,8 +132,9 @@ def _said(cursor: Cursor, source: str | None = None) -> dict[str, Said]:
             status_at=status_at,
             duplicates_dropped=dropped,
             highest=highest,
+            replayed=replayed,
         )
-        for name, spooled, acknowledged, closed, status_at, dropped, highest in rows
+        for name, spooled, acknowledged, closed, status_at, dropped, highest, replayed in rows
     }
 
 

@@ -1,5 +1,6 @@
 """What reconcile says: one line per source and per output, and the verdict that follows from them."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -10,6 +11,7 @@ from headrace.warehouse.ranges import RangeSet
 
 SILENT_AFTER = timedelta(seconds=60)
 RANGES_SHOWN = 20
+_MENDED = re.compile("replay/[0-9a-f]{64}")
 
 
 class SourceReport(Struct, frozen=True, kw_only=True):
@@ -19,7 +21,8 @@ class SourceReport(Struct, frozen=True, kw_only=True):
         source: its name.
         sent: the larger of what its status says was spooled and the highest number seen.
         counted: in the windows.
-        rejected: kept whole in `rejects`.
+        rejected: kept whole in `rejects`, and not replayed so far.
+        replayed: rejected once, mended and counted since: `rejected + replayed` were ever rejected.
         missing: lost, as far as the stream has been read: it should be there and is not.
         missing_ranges: where, as (first, last), the lowest `RANGES_SHOWN` ranges.
         duplicates_dropped: copies that arrived and changed nothing.
@@ -37,6 +40,7 @@ class SourceReport(Struct, frozen=True, kw_only=True):
     duplicates_dropped: int
     in_flight: int
     written_off: int
+    replayed: int = 0
     closed: bool = False
     silent: bool = False
     missing_ranges: list[tuple[int, int]] = field(default_factory=list)
@@ -86,6 +90,7 @@ class Said(Struct, frozen=True, kw_only=True):
     status_at: datetime | None = None
     duplicates_dropped: int = 0
     highest: int = 0
+    replayed: int = 0
 
     @property
     def sent(self) -> int:
@@ -121,6 +126,7 @@ def judge(
         duplicates_dropped=said.duplicates_dropped,
         in_flight=absent.size - missing.size,
         written_off=ledger.written_off.size,
+        replayed=said.replayed,
         closed=said.closed,
         silent=is_silent(said, now),
     )
@@ -132,19 +138,30 @@ def is_silent(said: Said, now: datetime) -> bool:
 
 
 def fold_settled(sources: Sequence[SourceReport]) -> list[SourceReport]:
-    """The sources with all that are closed and balanced in one line, last, named after their number."""
-    settled = [line for line in sources if line.closed and line.balanced]
-    if len(settled) < 2:  # noqa: PLR2004  one source is its own line
-        return list(sources)
-    total = SourceReport(
-        source=f"({len(settled)} closed sources)",
-        sent=sum(line.sent for line in settled),
-        counted=sum(line.counted for line in settled),
-        rejected=sum(line.rejected for line in settled),
+    """The sources, those that nobody need look at folded into a line for each kind, named after their number.
+
+    They are the closed and balanced ones, and the balanced `replay/<reject id>` of records that a replay put
+    back and that had no number of their own. One source of a kind is its own line.
+    """
+    mended = [line for line in sources if line.balanced and _MENDED.fullmatch(line.source)]
+    closed = [line for line in sources if line.balanced and line.closed and line not in mended]
+    kinds = {"closed sources": closed, "replayed records without a number": mended}
+    folded = {name: lines for name, lines in kinds.items() if len(lines) > 1}
+    gone = {line.source for lines in folded.values() for line in lines}
+    totals = [_total(f"({len(lines):,} {name})", lines) for name, lines in folded.items()]
+    return [line for line in sources if line.source not in gone] + totals
+
+
+def _total(name: str, lines: Sequence[SourceReport]) -> SourceReport:
+    return SourceReport(
+        source=name,
+        sent=sum(line.sent for line in lines),
+        counted=sum(line.counted for line in lines),
+        rejected=sum(line.rejected for line in lines),
         missing=0,
-        duplicates_dropped=sum(line.duplicates_dropped for line in settled),
+        duplicates_dropped=sum(line.duplicates_dropped for line in lines),
         in_flight=0,
-        written_off=sum(line.written_off for line in settled),
-        closed=True,
+        written_off=sum(line.written_off for line in lines),
+        replayed=sum(line.replayed for line in lines),
+        closed=all(line.closed for line in lines),
     )
-    return [line for line in sources if line not in settled] + [total]

@@ -191,7 +191,9 @@ TYPE_MINUTES = Table(
     "type_minutes",
     (
         Column("record_type", text(256), description="The record type; '' where it could not be read"),
-        Column("arrival_minute", TIMESTAMP, description="The minute in which the records arrived in the stream"),
+        Column(
+            "arrival_minute", TIMESTAMP, description="The minute in which the records arrived in the stream"
+        ),
         Column("counted", BIGINT, description="Good records that arrived in it"),
         Column("rejected", BIGINT, description="Rejected records that arrived in it"),
     ),

@@ -75,6 +75,7 @@ def test_a_closed_source_with_every_number_balances(job: Job, url: str, clock: M
         "duplicates_dropped": 1,
         "in_flight": 0,
         "written_off": 0,
+        "replayed": 0,
         "closed": True,
         "silent": False,
         "missing_ranges": [],
@@ -86,6 +87,18 @@ def test_a_closed_source_with_every_number_balances(job: Job, url: str, clock: M
         ("web_visitors_15m", 3, 3),
         ("wiki_edits_1m", 0, 0),
     ]
+
+
+def test_a_rejected_record_that_is_mended_and_counted_is_told_as_replayed(
+    job: Job, url: str, clock: ManualClock
+) -> None:
+    job.commit(*bad(1, 2, 3), *good(4), said=(status(4, 4, closed=True),))
+    job.commit(*good(2, 3, 4))
+    report = reconcile(url, clock)
+    assert report.balanced
+    assert (line(report).rejected, line(report).replayed, line(report).counted) == (1, 2, 3)
+    job.commit(*good(2), *bad(3))
+    assert line(reconcile(url, clock)).replayed == 2
 
 
 def test_every_output_is_held_against_the_records_of_its_own_type(

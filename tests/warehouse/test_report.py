@@ -40,6 +40,20 @@ def test_a_single_closed_source_keeps_its_name() -> None:
     assert fold_settled(lines) == lines
 
 
+def test_replayed_records_that_had_no_number_fold_into_one_line_of_their_own() -> None:
+    mended = [Line(f"replay/{letter * 64}", closed=False) for letter in "abc"]
+    incomplete = Line("replay/" + "d" * 64, closed=False, missing=1)
+    others = [Line("replay/by-hand", closed=False), Line("y"), Line("z")]
+    folded = fold_settled([line.report() for line in (*mended, incomplete, *others)])
+    assert [line.source for line in folded] == [
+        incomplete.name,
+        "replay/by-hand",
+        "(2 closed sources)",
+        "(3 replayed records without a number)",
+    ]
+    assert folded[-1].counted == 6
+
+
 def test_a_source_with_a_million_gaps_is_reported_by_number_and_by_its_first_gaps() -> None:
     ledger = SourceLedger(counted=RangeSet.from_numbers(range(2, 2_000_001, 2)))
     found = judge(

@@ -68,6 +68,7 @@ class Model:
     rejected: set[tuple[str, int]] = field(default_factory=set)
     dropped: Counter[str] = field(default_factory=Counter)
     seen: Counter[tuple[str, int]] = field(default_factory=Counter)
+    replayed: Counter[str] = field(default_factory=Counter)
 
     def add(self, batch: list[Rec]) -> None:
         good = {place(r): r for r in batch if r.good}
@@ -77,6 +78,7 @@ class Model:
         self.dropped.update(r.source for r in batch)
         self.dropped.subtract(source for source, _ in (*fresh, *refused))
         self.seen.update(refused)
+        self.replayed.update(source for source, _ in self.rejected & good.keys())
         self.counted |= {key: good[key] for key in fresh}
         self.rejected = (self.rejected | refused) - self.counted.keys()
 
@@ -130,6 +132,7 @@ def check(model: Model, sql: Sql, url: str) -> None:
     assert dict(
         sql("select source, duplicates_dropped from ledger_sources where duplicates_dropped > 0")
     ) == dict(+model.dropped)
+    assert dict(sql("select source, replayed from ledger_sources where replayed > 0")) == dict(model.replayed)
     assert dict(sql("select raw, seen from rejects")) == {
         f"{source}#{number}".encode(): seen for (source, number), seen in model.seen.items()
     }
