@@ -1,0 +1,15 @@
+"""What the transform function reads from its environment."""
+
+from typing import Annotated
+
+from msgspec import Struct
+
+from headrace.ops.settings import Setting
+
+
+class TransformSettings(Struct, frozen=True, kw_only=True):
+    """Where rejects go."""
+
+    error_stream: Annotated[
+        str, Setting("HEADRACE_ERROR_STREAM", "the stream that the transform function puts rejects to")
+    ] = "errors"
