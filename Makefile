@@ -6,7 +6,7 @@ WITH_JAVA = JAVA_HOME="$$(.venv/bin/python -m infra.local.java)"
 UV_COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-live up down test compat check bench bench-producer bench-soak docs lock clean
+.PHONY: help setup demo demo-live up down test compat check bench bench-producer bench-lambda bench-soak docs template lock clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -20,10 +20,10 @@ demo: setup ## One real log the whole way to proven windows (LOG=path REBASE=now
 demo-live: setup ## Feeds of the internet beside a log, for a minute (SECONDS=60 CONFIG=examples/live.toml)
 	@$(HEADRACE) demo --config "$(or $(CONFIG),examples/live.toml)" $(if $(SECONDS),--seconds $(SECONDS))
 
-up: setup ## Start the local stack in the background: emulator, PostgreSQL, streams, tables, stream job
+up: setup ## Start the local stack in the background: emulator, PostgreSQL, stream job, archive, error desk
 	@$(HEADRACE) up
 
-down: setup ## Stop the local stack once the stream job has read everything
+down: setup ## Stop the local stack once everything on its streams is read
 	@$(HEADRACE) down
 
 test: setup ## Run every test (TESTS=tests/kinesis for some)
@@ -50,15 +50,24 @@ bench-producer: setup ## The producer's speed, and what faults cost, beside boto
 	@.venv/bin/python -m bench.producer_faults
 	@.venv/bin/python -m bench.producer --all $(if $(ROUNDS),--rounds "$(ROUNDS)")
 
+bench-lambda: setup ## The transform's speed with 0, 1 and 100 % bad records, and the error desk's
+	@.venv/bin/python -m bench.lambda_handler
+	@.venv/bin/python -m bench.error_desk
+
 bench-soak: setup ## The producer's memory and processor time over SOAK=600 seconds, and with Kinesis away (STALLED_GB=10)
 	@.venv/bin/python -m bench.producer_endurance --soak $(or $(SOAK),600) --stalled-gb $(or $(STALLED_GB),10)
 
 docs: setup ## Write docs/reference.md anew from the declarations
 	@$(HEADRACE) reference > docs/reference.md
 
+template: setup ## Synthesize the laptop's CloudFormation template anew
+	@.venv/bin/python -m infra.app --stage local > infra/local/stream.template.json.new
+	@mv infra/local/stream.template.json.new infra/local/stream.template.json
+
 lock: setup ## Resolve the dependencies anew and write the locks
 	@$(UV_COMPILE) --all-extras --group dev --upgrade pyproject.toml -o requirements.lock
 	@$(UV_COMPILE) --upgrade -c requirements.lock infra/container/producer.in -o infra/container/producer.lock
+	@$(UV_COMPILE) --upgrade -c requirements.lock lambdas/transform/requirements.in -o lambdas/transform/requirements.lock
 	@$(UV_COMPILE) --upgrade infra/container/build.in -o infra/container/build.lock
 	@$(UV_COMPILE) --upgrade infra/local/emulator.in -o infra/local/emulator.lock
 	@$(UV_COMPILE) --upgrade infra/local/installer.in -o infra/local/installer.lock
