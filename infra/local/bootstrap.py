@@ -24,12 +24,12 @@ if sys.version_info < NEEDED:
 
 import hashlib  # noqa: E402  the check of the version comes first
 import importlib.util  # noqa: E402
-import re  # noqa: E402
 import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from headrace.errors import LocalStackFailed  # noqa: E402
 from infra.local import java  # noqa: E402
+from infra.package_index import as_pip_is_set_up  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / ".venv"
@@ -61,7 +61,7 @@ def _environments(environ: dict[str, str]) -> None:
         return
     started = time.monotonic()
     _make_environment(environ)
-    environ = _as_pip_is_set_up(environ)
+    environ = as_pip_is_set_up(environ, str(PROJECT / "bin/python"))
     uv = str(PROJECT / "bin/uv")
     _say("installing the locked packages (about 500 MB the first time)")
     _run([uv, "pip", "sync", "--require-hashes", "--python", str(PROJECT), str(LOCKS["project"])], environ)
@@ -93,23 +93,6 @@ def _make_environment(environ: dict[str, str]) -> None:
         _run([sys.executable, "-m", "venv", "--clear", str(PROJECT)], environ)
     pip = [str(PROJECT / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     _run([*pip, "--no-deps", "--require-hashes", "-r", str(LOCKS["installer"])], environ)
-
-
-def _as_pip_is_set_up(environ: dict[str, str]) -> dict[str, str]:
-    """The environment for uv: the package index and certificates that pip is configured to use here."""
-    environ = {"UV_HTTP_TIMEOUT": "180"} | environ
-    environ.pop("VIRTUAL_ENV", None)
-    pip = [str(PROJECT / "bin/python"), "-m", "pip", "config", "list"]
-    listed = subprocess.run(pip, env=environ, capture_output=True, text=True, check=False).stdout
-    found = dict(re.findall(r"^[\w:]+\.([\w-]+)='(.*)'$", listed, flags=re.MULTILINE))
-    for option, variable in (
-        ("index-url", "UV_DEFAULT_INDEX"),
-        ("extra-index-url", "UV_INDEX"),
-        ("cert", "SSL_CERT_FILE"),
-    ):
-        if option in found:
-            environ.setdefault(variable, found[option])
-    return environ
 
 
 def _java(environ: dict[str, str]) -> None:
