@@ -16,6 +16,7 @@ from headrace.schemas.reject_codes import RejectCode
 from headrace.schemas.streams import STREAMS
 from headrace.schemas.tables import ColumnType, Table
 from headrace.warehouse.system_tables import SYSTEM_TABLES
+from infra.local.delivery.settings import DeliverySettings
 from producers.catalog import load, names
 from producers.configuration import SOURCES
 from producers.settings import InputSettings, ProducerSettings
@@ -27,6 +28,7 @@ SETTINGS: dict[str, type[msgspec.Struct]] = {
     "Each input of a producer": InputSettings,
     **{f"An input from {name}": load(SOURCES, name).Settings for name in names(SOURCES)},
     "The stream job": StreamJobSettings,
+    "The laptop's delivery": DeliverySettings,
 }
 
 

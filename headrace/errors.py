@@ -9,6 +9,7 @@
     │   ├── WarehouseUnavailable    no connection, a deadlock, a lost COMMIT reply
     │   ├── LedgerMoved             another writer committed first: split the batch again
     │   ├── ArchiveUnavailable      S3 gave no answer, or a 5xx, or asked for fewer requests
+    │   ├── TransformUnavailable    Lambda gave no answer, or does not have the function (yet)
     │   └── SpoolFull               the disk budget is used up: pause the source
     └── HaltError               trying again cannot help: stop, and say what to do
         ├── SettingsError           a setting is missing or wrong
@@ -91,6 +92,10 @@ class SpoolFull(RetryError):
 
 class ArchiveUnavailable(RetryError):
     """S3 gave no answer, or a 5xx, or asked for fewer requests."""
+
+
+class TransformUnavailable(RetryError):
+    """Lambda gave no answer, or does not have the transform function (yet)."""
 
 
 class SettingsError(HaltError):

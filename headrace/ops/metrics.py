@@ -9,6 +9,14 @@ __all__ = [
     "BATCHES",
     "BATCH_SECONDS",
     "BUFFERING_SECONDS",
+    "DELIVERY_FAILURES",
+    "DELIVERY_FRESHNESS",
+    "DELIVERY_OBJECTS",
+    "DELIVERY_RECORDS",
+    "DESK_HELD_UP",
+    "DESK_LAST_MERGE",
+    "DESK_RECORDS",
+    "DESK_RESTARTS",
     "HTTP_DURABLE_SECONDS",
     "HTTP_RECORDS",
     "HTTP_REQUESTS",
@@ -64,6 +72,18 @@ SHARD_FRONTIER = Gauge(
     "Every record of the shard that arrived before it is in the warehouse; seconds since 1970",
     ["shard"],
 )
+
+DESK_RECORDS = Counter(
+    "headrace_desk_records", "Records of `errors` that the error desk has merged into the warehouse"
+)
+
+DESK_LAST_MERGE = Gauge(
+    "headrace_desk_last_merge_timestamp_seconds", "When the error desk last merged; seconds since 1970"
+)
+
+DESK_HELD_UP = Gauge("headrace_desk_held_up", "1 while something, such as the warehouse, holds the desk up")
+
+DESK_RESTARTS = Counter("headrace_desk_restarts", "How often KCL's daemon ended and was started again")
 
 SOURCE_FAILURES = Counter(
     "headrace_source_failures",
@@ -213,4 +233,26 @@ HTTP_DURABLE_SECONDS = Histogram(
 ORPHANED_RECORDS = Gauge(
     "headrace_orphaned_records",
     "Records that wait in spools of a producer's folder which no input of its settings owns",
+)
+
+DELIVERY_RECORDS = Counter(
+    "headrace_delivery_records",
+    "Records that the laptop's delivery is done with, by stream and fate (delivered, dropped, failed)",
+    ["stream", "fate"],
+)
+
+DELIVERY_FAILURES = Counter(
+    "headrace_delivery_failures",
+    "Records that it wrote to the error prefix, by stream and the service's code",
+    ["stream", "code"],
+)
+
+DELIVERY_OBJECTS = Counter(
+    "headrace_delivery_objects", "Objects that it wrote to the archive, by stream", ["stream"]
+)
+
+DELIVERY_FRESHNESS = Gauge(
+    "headrace_delivery_freshness_seconds",
+    "Age of the oldest record that it has read and not written, by stream; 0 when there is none",
+    ["stream"],
 )
