@@ -10,6 +10,7 @@ class Stage(StrEnum):
     PRODUCER = "producer"
     STREAM_JOB = "stream_job"
     TRANSFORM = "transform"
+    ERROR_DESK = "error_desk"
 
 
 class RejectCode(StrEnum):

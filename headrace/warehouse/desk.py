@@ -1,7 +1,7 @@
 """What the error desk writes: rejects, and in the same transaction how far `errors` has been merged."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import pyarrow as pa
 
@@ -13,13 +13,25 @@ from headrace.warehouse.session import Cursor, Session
 
 
 class Position(NamedTuple):
-    """A user record's place in a shard; they compare in the shard's order."""
+    """A user record's place in a shard; they compare in the shard's order.
 
-    sequence: int
+    Attributes:
+        number: of the Kinesis record, to compare by.
+        sub: which of that record's user records, from 0.
+        sequence: the number's own text, which Kinesis takes back; an emulator pads it.
+    """
+
+    number: int
     sub: int
+    sequence: str
+
+    @classmethod
+    def of(cls, sequence: str, sub: int) -> Self:
+        """The place that KCL, or the table, names."""
+        return cls(int(sequence), sub, sequence)
 
 
-START = Position(-1, 0)
+START = Position(-1, 0, "")
 """Before the first record of a shard."""
 
 Rows = Callable[[Position], pa.Table | None]
@@ -70,7 +82,7 @@ class Desk:
         cursor.execute(
             "INSERT INTO desk_progress (stream, shard, read_position, sub_position, updated_at) "
             "VALUES (%s, %s, %s, %s, %s)",
-            [stream, shard, str(upto.sequence), upto.sub, self._clock.now()],
+            [stream, shard, upto.sequence, upto.sub, self._clock.now()],
         )
 
 
@@ -94,4 +106,4 @@ def _position(cursor: Cursor, stream: str, shard: str) -> Position:
         [stream, shard],
     )
     row = cursor.fetchone()
-    return START if row is None else Position(int(str(row[0])), int(str(row[1])))
+    return START if row is None else Position.of(str(row[0]), int(str(row[1])))

@@ -1,0 +1,124 @@
+"""The error desk as a process of its own, and its stream, on the emulator."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from headrace.warehouse.desk import positions
+from infra.local import streams
+from tests.producers.processes import ROOT, wait_for
+
+STREAM = "errors"
+
+
+class RunningDesk:
+    """Starts desks on one state folder; none outlives the test."""
+
+    def __init__(self, endpoint: str, warehouse_url: str, state: Path) -> None:
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "HEADRACE_WAREHOUSE_URL": warehouse_url,
+            "HEADRACE_STATE": str(state),
+            "HEADRACE_LOG_FORMAT": "json",
+        }
+        self.kinesis = streams.client(self.environ)
+        self._said: list[str] = []
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def start(self, **environ: str) -> "subprocess.Popen[bytes]":
+        process = subprocess.Popen(
+            [sys.executable, "-m", "stream_jobs.error_desk"],
+            env=self.environ | environ,
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+        )
+        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        for process in self._started:
+            process.kill()
+            process.wait()
+
+    @property
+    def said(self) -> str:
+        """All that desks wrote to stderr."""
+        return "".join(self._said)
+
+    def health(self) -> dict[str, Any]:
+        """What the last desk answers at /healthz; empty before it listens."""
+        found = re.findall(r"http://127\.0\.0\.1:\d+", self.said)
+        if not found:
+            return {}
+        try:
+            with urllib.request.urlopen(found[-1] + "/healthz", timeout=5) as answer:
+                health: dict[str, Any] = json.load(answer)
+        except urllib.error.HTTPError as error:
+            health = json.load(error)
+        except urllib.error.URLError:
+            return {}
+        return health
+
+    def metric(self, name: str) -> float:
+        base = re.findall(r"http://127\.0\.0\.1:\d+", self.said)[-1]
+        with urllib.request.urlopen(base + "/metrics", timeout=5) as answer:
+            found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
+        assert found
+        return float(found[1])
+
+    def put(self, records: Sequence[bytes]) -> None:
+        """One Kinesis record each, spread over the shards, 500 or 4 MB in a request."""
+        batch: list[Any] = []
+        size = 0
+        for number, data in enumerate(records):
+            batch.append({"Data": data, "PartitionKey": f"key-{number}"})
+            size += len(data)
+            if len(batch) == 500 or size > 4_000_000 or number == len(records) - 1:
+                answer = self.kinesis.put_records(StreamName=STREAM, Records=batch)
+                assert answer["FailedRecordCount"] == 0
+                batch, size = [], 0
+
+    def caught_up(self) -> bool:
+        identity = streams.identity(self.kinesis, STREAM)
+        at = positions(self.environ["HEADRACE_WAREHOUSE_URL"], identity)
+        return streams.read_to_the_end(self.kinesis, STREAM, at)
+
+    def wait_until_caught_up(self, seconds: float = 90) -> None:
+        wait_for(self.caught_up, seconds)
+
+    def _listen(self, process: "subprocess.Popen[bytes]") -> None:
+        assert process.stderr
+        for line in process.stderr:
+            self._said.append(line.decode(errors="replace"))
+
+
+def children_of(pid: int) -> list[int]:
+    told = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in told]
+
+
+def descendants_of(pid: int) -> list[int]:
+    """Those that run Java or Python below the process, daemon first."""
+    import psutil  # noqa: PLC0415
+
+    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
