@@ -1,0 +1,234 @@
+"""What the way back asks of the warehouse: which rejects may be tried again; marks of what was put."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import LiteralString, NamedTuple, cast
+
+import numpy as np
+import pyarrow as pa
+from msgspec import Struct
+from psycopg import sql
+
+from headrace.ops.clock import Clock
+from headrace.schemas.reject_codes import RejectCode
+from headrace.warehouse import batch_writer
+from headrace.warehouse.ledger import Ledger
+from headrace.warehouse.ledger_store import read_sources
+from headrace.warehouse.postgresql import LOCK_WRITERS
+from headrace.warehouse.probe import AFTER_COMMIT, BEFORE_COMMIT, Probe, no_probe
+from headrace.warehouse.session import Cursor, Session
+from headrace.warehouse.staging import arrow_schema
+from headrace.warehouse.system_tables import REJECTS
+
+UNSETTLED = RejectCode.TRANSFORM_FAULT
+"""Such a record may well be counted: it is the archive that lacks it, so the ledger does not settle it."""
+
+_ROWS_AT_ONCE = 200  # with at most 512 KiB of raw bytes each
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """Which rejects to try again: each filter that is not empty must hold.
+
+    Args:
+        codes: reject codes; for what delivery failed on, its error codes.
+        types: record types.
+        stages: where it was rejected, one of the row's.
+        sources: names of sources.
+        since: met at that instant or later (aware).
+        until: met before that instant (aware).
+        again: those too that were put back since they were last met.
+    """
+
+    codes: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    again: bool = False
+
+    def takes(self, row: "RejectRow") -> bool:
+        """Whether the filters let the reject through."""
+        return (
+            (not self.codes or row.code in self.codes)
+            and (not self.types or row.record_type in self.types)
+            and (not self.stages or not set(self.stages).isdisjoint(row.stage.split(",")))
+            and (not self.sources or row.source in self.sources)
+            and self.takes_time(row.first_seen)
+        )
+
+    def takes_time(self, met: datetime) -> bool:
+        """Whether the instant lies between `since` and `until`."""
+        return (self.since is None or met >= self.since) and (self.until is None or met < self.until)
+
+
+class RejectRow(NamedTuple):
+    """A row of `rejects`, without what only its counters say; `errors` is JSON."""
+
+    id: str
+    stage: str
+    code: str
+    record_type: str | None
+    source: str | None
+    sequence: int | None
+    errors: str
+    raw: bytes
+    raw_length: int
+    raw_sha256: str
+    raw_place: str | None
+    shard: str | None
+    shard_sequence: str | None
+    first_seen: datetime
+
+    @property
+    def number(self) -> tuple[str, int]:
+        """The (source, sequence) under which the record goes back: its own, or one made from the reject."""
+        if self.source is None or self.sequence is None:
+            return f"replay/{self.id}", 1
+        return self.source, self.sequence
+
+
+class Marks(Struct, frozen=True, kw_only=True):
+    """What was put back, to be remembered.
+
+    Args:
+        rejects: ids of rows of `rejects`.
+        archived: rejects that only the archive knew; they become rows.
+        lines: lines of the delivery's error objects, as (object key, line).
+    """
+
+    rejects: Sequence[str] = ()
+    archived: Sequence[RejectRow] = ()
+    lines: Sequence[tuple[str, int]] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.rejects or self.archived or self.lines)
+
+
+class Replays:
+    """One connection to the tables. Its calls raise `WarehouseUnavailable`, and may then be made again."""
+
+    def __init__(self, url: str, clock: Clock, *, probe: Probe = no_probe) -> None:
+        self._session = Session(url)
+        self._clock = clock
+        self._probe = probe
+
+    def count(self, wanted: Wanted) -> int:
+        """How many rows `rejects` would give."""
+        where, values = _where(wanted)
+        with self._session.cursor() as cursor:
+            cursor.execute(_SELECT.format(columns=sql.SQL("COUNT(*)"), where=where), values)
+            (count,) = cursor.fetchone() or (0,)
+        return int(str(count))
+
+    def rejects(self, wanted: Wanted) -> Iterator[RejectRow]:
+        """The rejects that may be tried again, oldest first.
+
+        Those whose number is neither counted nor written off, and which were not put back since they were
+        last met.
+        """
+        columns = sql.SQL(", ").join(sql.Identifier(name) for name in RejectRow._fields)
+        last: tuple[object, ...] | None = None
+        while True:
+            where, values = _where(wanted)
+            if last is not None:
+                where, values = sql.SQL("{} AND (first_seen, id) > (%s, %s)").format(where), [*values, *last]
+            page = sql.SQL("{} ORDER BY first_seen, id LIMIT {}").format(where, sql.Literal(_ROWS_AT_ONCE))
+            with self._session.cursor() as cursor:
+                cursor.execute(_SELECT.format(columns=columns, where=page), values)
+                rows = [RejectRow(*cast("_Row", row)) for row in cursor.fetchall()]
+            yield from rows
+            if len(rows) < _ROWS_AT_ONCE:
+                return
+            last = rows[-1].first_seen, rows[-1].id
+
+    def unknown(self, rows: Iterable[RejectRow]) -> list[RejectRow]:
+        """Of rejects from elsewhere those that have no row here, and whose number is still open."""
+        by_id = {row.id: row for row in rows}
+        if not by_id:
+            return []
+        with self._session.snapshot() as cursor:
+            cursor.execute("SELECT id FROM rejects WHERE id = ANY(%s)", [list(by_id)])
+            for (known,) in cursor.fetchall():
+                del by_id[str(known)]
+            ledger = read_sources(cursor, {row.number[0] for row in by_id.values()})
+        return [row for row in by_id.values() if row.code == UNSETTLED or _is_open(row, ledger)]
+
+    def replayed_lines(self, object_key: str) -> set[int]:
+        """The lines of an error object that were put back."""
+        with self._session.cursor() as cursor:
+            cursor.execute("SELECT line FROM replayed_lines WHERE object_key = %s", [object_key])
+            return {int(str(line)) for (line,) in cursor.fetchall()}
+
+    def mark(self, marks: Marks) -> None:
+        """Remember what was put back, in one transaction; safe to repeat."""
+        now = self._clock.now()
+        identities = [*marks.rejects, *(row.id for row in marks.archived)]
+        with self._session.transaction() as cursor:
+            cursor.execute(LOCK_WRITERS)
+            if marks.archived:
+                batch_writer.merge_rejects(cursor, _table(marks.archived))
+            cursor.execute("UPDATE rejects SET replayed_at = %s WHERE id = ANY(%s)", [now, identities])
+            _mark_lines(cursor, marks.lines, now)
+            self._probe(BEFORE_COMMIT)
+        self._probe(AFTER_COMMIT)
+
+    def close(self) -> None:
+        """Give the connection back; the next call opens another."""
+        self._session.close()
+
+
+def _is_open(row: RejectRow, ledger: Ledger) -> bool:
+    source, number = row.number
+    settled = ledger[source].counted | ledger[source].written_off
+    return not settled.mask(np.array([number]))[0]
+
+
+_Row = tuple[
+    str, str, str, str | None, str | None, int | None, str, bytes, int, str,
+    str | None, str | None, str | None, datetime,
+]  # fmt: skip
+
+_SELECT = sql.SQL("SELECT {columns} FROM rejects AS r WHERE {where}")
+
+_IS_OPEN: LiteralString = """(r.code = %s OR NOT EXISTS (
+    SELECT 1 FROM ledger_ranges AS l WHERE l.fate IN ('counted', 'written_off')
+    AND l.source = CASE WHEN r.source IS NULL OR r.sequence IS NULL THEN 'replay/' || r.id ELSE r.source END
+    AND CASE WHEN r.source IS NULL OR r.sequence IS NULL THEN 1 ELSE r.sequence END
+        BETWEEN l.first_number AND l.last_number))"""
+
+
+def _where(wanted: Wanted) -> tuple[sql.Composable, list[object]]:
+    """The condition, and the values of its places."""
+    conditions: list[LiteralString] = [_IS_OPEN]
+    values: list[object] = [UNSETTLED.value]
+    for condition, value in (
+        ("r.code = ANY(%s)", list(wanted.codes)),
+        ("r.record_type = ANY(%s)", list(wanted.types)),
+        ("string_to_array(r.stage, ',') && %s::text[]", list(wanted.stages)),
+        ("r.source = ANY(%s)", list(wanted.sources)),
+        ("r.first_seen >= %s", wanted.since),
+        ("r.first_seen < %s", wanted.until),
+    ):
+        if value:
+            conditions.append(condition)
+            values.append(value)
+    if not wanted.again:
+        conditions.append("(r.replayed_at IS NULL OR r.last_seen > r.replayed_at)")
+    return sql.SQL(" AND ").join(map(sql.SQL, conditions)), values
+
+
+def _table(rows: Sequence[RejectRow]) -> pa.Table:
+    """Rows that nobody here has met: their counters are 0."""
+    schema = arrow_schema(REJECTS)
+    unmet = {"seen": 0, "seen_on_errors": 0, "replayed_at": None}
+    full = [row._asdict() | {"last_seen": row.first_seen} | unmet for row in rows]
+    return pa.Table.from_pylist(full, schema=schema)
+
+
+def _mark_lines(cursor: Cursor, lines: Sequence[tuple[str, int]], now: datetime) -> None:
+    cursor.executemany("DELETE FROM replayed_lines WHERE object_key = %s AND line = %s", lines)
+    cursor.executemany(
+        "INSERT INTO replayed_lines (object_key, line, replayed_at) VALUES (%s, %s, %s)",
+        [(key, line, now) for key, line in lines],
+    )
