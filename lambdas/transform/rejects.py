@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from headrace.schemas.archive import DELIVERIES
 from headrace.schemas.codec import encode
@@ -24,7 +25,7 @@ PLACE = f"archive:{_KEPT_UNDER}"
 """Where Firehose keeps a record whole that is too long for a reject: found there by arrival and SHA-256."""
 
 
-class Parcel(NamedTuple):
+class Parcel(Struct, frozen=True, gc=False):
     """One record for the stream `errors`, under its partition key."""
 
     key: str

@@ -8,6 +8,8 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 from headrace.kinesis.aggregation import MAGIC, deaggregate
 from headrace.schemas.codec import decode
 from headrace.schemas.event import Event
@@ -30,7 +32,7 @@ _MILLISECONDS_AN_HOUR = 3_600_000
 _REJECT = EVENT_CLASSES[REJECT.name]
 
 
-class Line(NamedTuple):
+class Line(Struct, frozen=True, gc=False):
     """A good record's line, and its record type."""
 
     type: str
