@@ -65,7 +65,7 @@ def _stream(
     monitor.phase("connecting")
     connection = StreamConnection.open(settings.stream, clock)
     stream = patiently(connection.describe, shutdown, monitor)
-    warehouse = connect(settings.warehouse_url, clock, probe=probe)
+    warehouse = connect(settings.warehouse_url, clock, breaker_share=settings.breaker_share, probe=probe)
     patiently(lambda: warehouse.prepare(list(OUTPUTS.values())), shutdown, monitor)
     monitor.phase("starting Spark")
     spark = spark_session(

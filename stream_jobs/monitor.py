@@ -1,6 +1,7 @@
 """What the stream job says of itself on `/healthz` and `/metrics`."""
 
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import msgspec
 from headrace.ops import metrics
 from headrace.ops.clock import Clock
 from headrace.ops.health import Health
-from headrace.warehouse.batch import Committed, FoldedBatch
+from headrace.ops.logs import get_logger
+from headrace.warehouse.batch import Committed, FoldedBatch, TypeShare
 from stream_jobs.source.prefetch import ReaderState
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNREADABLE = "unreadable"  # an empty label is none to Prometheus
 _NOTHING_READ = ReaderState("", {})
 
 
@@ -27,6 +30,7 @@ class Monitor:
         self._trouble = ""
         self._batches = 0
         self._last_commit: datetime | None = None
+        self._types: set[str] = set()
 
     def phase(self, name: str) -> None:
         """What the process is doing."""
@@ -49,12 +53,27 @@ class Monitor:
         metrics.JOB_RECORDS.labels("counted").inc(result.counted)
         metrics.JOB_RECORDS.labels("rejected").inc(result.rejected)
         metrics.JOB_RECORDS.labels("duplicate").inc(result.dropped)
+        if not result.already:
+            self._shares(result.shares)
         for shard in folded.progress:
             if shard.closed:
                 for gauge in (metrics.SHARD_FRONTIER, metrics.SHARD_BEHIND_SECONDS):
                     gauge.remove(shard.shard)
             else:
                 metrics.SHARD_FRONTIER.labels(shard.shard).set(shard.frontier.timestamp())
+
+    def _shares(self, shares: Sequence[TypeShare]) -> None:
+        """Show each type's share and breaker; one that is not looked at any more has neither."""
+        found = {share.record_type or _UNREADABLE: share for share in shares}
+        for name in self._types - found.keys():
+            for gauge in (metrics.REJECTED_SHARE, metrics.BREAKER_OPEN):
+                gauge.labels(name).set(0)
+        self._types |= found.keys()
+        for name, share in found.items():
+            metrics.REJECTED_SHARE.labels(name).set(share.share)
+            metrics.BREAKER_OPEN.labels(name).set(share.is_open)
+            if share.is_open != share.was_open:
+                _say(name, share)
 
     def health(self) -> Health:
         """Red until the first batch is committed, and while the warehouse or Kinesis holds the job up."""
@@ -86,3 +105,12 @@ class Monitor:
             return msgspec.json.decode(self._status_file.read_bytes(), type=ReaderState)
         except (OSError, msgspec.DecodeError):
             return _NOTHING_READ
+
+
+def _say(name: str, share: TypeShare) -> None:
+    logger = get_logger()
+    said = {"record_type": name, "rejected": share.rejected, "counted": share.counted}
+    if share.is_open:
+        logger.warning("breaker opens: too many records are rejected", **said, share=round(share.share, 4))
+    else:
+        logger.info("breaker closes", **said, share=round(share.share, 4))

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from headrace.ops.settings import Setting
+from headrace.warehouse.batch import BREAKER_SHARE
 
 
 class StreamJobSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +41,11 @@ class StreamJobSettings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Setting("HEADRACE_FAIL_ON_DATA_LOSS", "stop when the stream dropped records before they were read"),
     ] = True
+    breaker_share: Annotated[
+        float,
+        msgspec.Meta(gt=0, le=1),
+        Setting("HEADRACE_BREAKER_SHARE", "share of a type's records rejected above which its breaker opens"),
+    ] = BREAKER_SHARE
     drain_seconds: Annotated[
         float, Setting("HEADRACE_DRAIN_SECONDS", "how long a stop waits for the batch under way")
     ] = 30.0

@@ -8,6 +8,7 @@ from prometheus_client import Counter, Gauge, Histogram
 __all__ = [
     "BATCHES",
     "BATCH_SECONDS",
+    "BREAKER_OPEN",
     "BUFFERING_SECONDS",
     "DELIVERY_FAILURES",
     "DELIVERY_FRESHNESS",
@@ -27,6 +28,7 @@ __all__ = [
     "KINESIS_RECORDS_PUT",
     "ORPHANED_RECORDS",
     "PUT_ERRORS",
+    "REJECTED_SHARE",
     "REQUEST_SECONDS",
     "RETRIES_PER_RECORD",
     "SHARD_BEHIND_SECONDS",
@@ -61,6 +63,18 @@ JOB_RECORDS = Counter(
     "headrace_job_records",
     "Records that the stream job has committed, by what became of them (counted, rejected, duplicate)",
     ["fate"],
+)
+
+BREAKER_OPEN = Gauge(
+    "headrace_breaker_open",
+    "1 while too large a share of a type is rejected; `unreadable` for records without a declared type",
+    ["record_type"],
+)
+
+REJECTED_SHARE = Gauge(
+    "headrace_rejected_share",
+    "Which part of a type's records of the last five minutes of arrival was rejected, as the breaker sees it",
+    ["record_type"],
 )
 
 SHARD_BEHIND_SECONDS = Gauge(

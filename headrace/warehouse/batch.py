@@ -8,6 +8,9 @@ import pyarrow as pa
 
 from headrace.warehouse.ranges import RangeSet
 
+BREAKER_SHARE = 0.05
+"""The share of rejected records above which a type's breaker opens, unless a setting says otherwise."""
+
 Place = tuple[str, int]
 """A source, and the partition of the batch that held its records."""
 
@@ -95,6 +98,8 @@ class FoldedBatch:
         windows: per output, partial rows: the columns of the output's table without its quantile and distinct
             columns and without `updated_at`; one row per window and keys. Empty ones may be left out.
         parts: per output, rows of its parts table; one row per window, keys, measure and part.
+        minutes: records counted and rejected (with or without a number), per record type ('' for one that is
+            unreadable or not declared) and the minute in which they arrived (aware, UTC, its beginning).
         rejects: rows of the `rejects` table (`system_tables.REJECTS`), one per id.
         statuses: the batch's producer statuses, in any order.
         progress: one entry per shard that the batch moved (or all of them).
@@ -106,6 +111,7 @@ class FoldedBatch:
     types: Mapping[str, int]
     windows: Mapping[str, pa.Table]
     parts: Mapping[str, pa.Table]
+    minutes: Mapping[tuple[str, datetime], tuple[int, int]]
     rejects: pa.Table | None
     statuses: Sequence[Status]
     progress: Sequence[ShardProgress]
@@ -113,6 +119,30 @@ class FoldedBatch:
 
 Fold = Callable[[Exclusions], FoldedBatch]
 """Folds the same batch again at each call, leaving out what it is told. Must be repeatable."""
+
+
+@dataclass(frozen=True)
+class TypeShare:
+    """One record type over the minutes that the breaker judges by (`headrace.warehouse.breaker`).
+
+    Args:
+        record_type: '' for records whose type is unreadable or not declared.
+        counted: good records that arrived in them.
+        rejected: rejected records that arrived in them.
+        is_open: the breaker, after this batch.
+        was_open: before it.
+    """
+
+    record_type: str
+    counted: int
+    rejected: int
+    is_open: bool
+    was_open: bool
+
+    @property
+    def share(self) -> float:
+        """What part of the records was rejected; 0 of none."""
+        return self.rejected / max(self.counted + self.rejected, 1)
 
 
 @dataclass(frozen=True)
@@ -125,6 +155,7 @@ class Committed:
         rejected: numbers that it rejected.
         dropped: duplicates that it dropped.
         refolds: how many times the fold ran again with exclusions.
+        shares: what the breaker made of each record type that it looked at; none for a replay.
     """
 
     already: bool
@@ -132,3 +163,4 @@ class Committed:
     rejected: int = 0
     dropped: int = 0
     refolds: int = 0
+    shares: Sequence[TypeShare] = ()

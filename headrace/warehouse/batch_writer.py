@@ -61,6 +61,11 @@ def merge_types(cursor: Cursor, types: Mapping[str, int]) -> None:
     _merge_rows(cursor, system.LEDGER_TYPES, rows)
 
 
+def merge_minutes(cursor: Cursor, minutes: Mapping[tuple[str, datetime], tuple[int, int]]) -> None:
+    """Add what arrived to its type's minutes."""
+    _merge_rows(cursor, system.TYPE_MINUTES, [(*place, *counts) for place, counts in minutes.items()])
+
+
 def merge_sources(
     cursor: Cursor, seen: Mapping[str, int], replayed: Mapping[str, int], batch: FoldedBatch, now: datetime
 ) -> None:
@@ -98,6 +103,12 @@ def read_progress(cursor: Cursor, stream: str) -> list[ShardProgress]:
         ShardProgress(shard, position, frontier, closed, tuple(p for p in (parent, adjacent) if p))
         for shard, position, frontier, closed, parent, adjacent in cast("Iterable[_ProgressRow]", cursor)
     ]
+
+
+def read_frontier(cursor: Cursor) -> datetime | None:
+    """The instant that every shard has been read up to; None before any batch."""
+    cursor.execute("SELECT frontier FROM frontier")
+    return cast("tuple[datetime | None]", cursor.fetchone() or (None,))[0]
 
 
 _SILENT = (0, 0, False, None)

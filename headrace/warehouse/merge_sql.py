@@ -140,6 +140,7 @@ MERGE_RULES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Rule]]] = {
         },
     ),
     system.LEDGER_TYPES.name: (("record_type",), {"records": add}),
+    system.TYPE_MINUTES.name: (("record_type", "arrival_minute"), {"counted": add, "rejected": add}),
     system.SHARD_PROGRESS.name: (
         ("stream", "shard"),
         {

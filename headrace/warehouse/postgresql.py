@@ -8,8 +8,17 @@ from headrace.errors import BatchMismatch, FencedOut, LedgerMoved
 from headrace.ops.clock import Clock
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.tables import MAX_TEXT_BYTES
-from headrace.warehouse import batch_writer, births, preparation
-from headrace.warehouse.batch import BatchId, Committed, Exclusions, Fold, FoldedBatch, ShardProgress
+from headrace.warehouse import batch_writer, births, breaker, preparation
+from headrace.warehouse.batch import (
+    BREAKER_SHARE,
+    BatchId,
+    Committed,
+    Exclusions,
+    Fold,
+    FoldedBatch,
+    ShardProgress,
+    TypeShare,
+)
 from headrace.warehouse.ledger import check_refold, exclusions, highest, replayed, settled
 from headrace.warehouse.ledger_store import Basis, LedgerStore, read_version, write_changes
 from headrace.warehouse.probe import (
@@ -29,9 +38,17 @@ LOCK_WRITERS = "LOCK TABLE writer_lock"
 class PostgresqlWarehouse:
     """See `Warehouse` for what each call promises."""
 
-    def __init__(self, url: str, clock: Clock, *, probe: Probe = no_probe) -> None:
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        *,
+        breaker_share: float = BREAKER_SHARE,
+        probe: Probe = no_probe,
+    ) -> None:
         self._session = Session(url)
         self._clock = clock
+        self._breaker_share = breaker_share
         self._probe = probe
         self._ledger = LedgerStore(self._session)
         self._outputs: Mapping[str, WindowedOutput] = {}
@@ -102,8 +119,10 @@ class PostgresqlWarehouse:
             batch_writer.merge_types(cursor, folded.types)
             batch_writer.merge_sources(cursor, seen, replayed(basis.ledger, after), folded, now)
             batch_writer.merge_progress(cursor, batch.stream, folded.progress, now)
+            batch_writer.merge_minutes(cursor, folded.minutes)
+            shares = breaker.update(cursor, batch_writer.read_frontier(cursor), self._breaker_share)
             changed = write_changes(cursor, basis.ledger, after)
-            committed = _committed(folded)
+            committed = _committed(folded, shares)
             _insert_batch(cursor, batch, epoch, committed, now)
             self._probe(BEFORE_COMMIT)
         self._probe(AFTER_COMMIT)
@@ -143,12 +162,13 @@ def _end_positions(batch: BatchId) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def _committed(folded: FoldedBatch) -> Committed:
+def _committed(folded: FoldedBatch, shares: Sequence[TypeShare]) -> Committed:
     return Committed(
         already=False,
         counted=sum(ranges.size for ranges in folded.counted.values()),
         rejected=sum(ranges.size for ranges in folded.rejected.values()),
         dropped=sum(folded.dropped.values()),
+        shares=shares,
     )
 
 

@@ -7,6 +7,7 @@ from psycopg import sql
 
 from headrace.errors import RetryError, WriteOffRefused
 from headrace.ops.clock import Clock
+from headrace.warehouse.batch_writer import read_frontier
 from headrace.warehouse.ledger import SourceLedger
 from headrace.warehouse.ledger_store import collect, read_sources, write_changes
 from headrace.warehouse.postgresql import LOCK_WRITERS
@@ -41,7 +42,7 @@ def reconcile(url: str, clock: Clock, *, wait: float = 0) -> Report:
 def read_report(session: Session, *, now: datetime, started: datetime) -> Report:
     """One report from one state of all tables."""
     with session.snapshot() as cursor:
-        frontier = _frontier(cursor)
+        frontier = read_frontier(cursor)
         ledgers, said, outputs = _ledgers(cursor), _said(cursor), _outputs(cursor)
         whole = _whole(cursor, ledgers)
     lines = [
@@ -105,11 +106,6 @@ def _text(numbers: RangeSet) -> str:
 def _has_arrived(report: Report, started: datetime) -> bool:
     read_past = report.frontier is not None and report.frontier > started
     return read_past and not any(line.in_flight for line in report.sources)
-
-
-def _frontier(cursor: Cursor) -> datetime | None:
-    cursor.execute("SELECT frontier FROM frontier")
-    return cast("tuple[datetime | None]", cursor.fetchone() or (None,))[0]
 
 
 def _ledgers(cursor: Cursor) -> dict[str, SourceLedger]:

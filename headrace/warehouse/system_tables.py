@@ -190,7 +190,7 @@ DESK_PROGRESS = Table(
 TYPE_MINUTES = Table(
     "type_minutes",
     (
-        Column("record_type", text(256), description="The record type; '' where it could not be read"),
+        Column("record_type", text(256), description="The record type; '' where unreadable or not declared"),
         Column(
             "arrival_minute", TIMESTAMP, description="The minute in which the records arrived in the stream"
         ),
@@ -204,7 +204,7 @@ TYPE_MINUTES = Table(
 BREAKERS = Table(
     "breakers",
     (
-        Column("record_type", text(256), description="The record type; '' where it could not be read"),
+        Column("record_type", text(256), description="The record type; '' where unreadable or not declared"),
         Column("opened_at", TIMESTAMP, description="The frontier at which the share was above the limit"),
         Column("closed_at", TIMESTAMP, nullable=True, description="Below half of it again; NULL: open"),
         Column("counted", BIGINT, description="Good records of the five minutes that opened it"),

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from headrace.errors import SettingsError
 from headrace.ops.clock import Clock
 from headrace.schemas.outputs import WindowedOutput
-from headrace.warehouse.batch import BatchId, Committed, Fold, ShardProgress
+from headrace.warehouse.batch import BREAKER_SHARE, BatchId, Committed, Fold, ShardProgress
 from headrace.warehouse.probe import Probe, no_probe
 
 __all__ = ["Probe", "Warehouse", "connect", "no_probe"]
@@ -54,11 +54,16 @@ class Warehouse(Protocol):
         ...
 
 
-def connect(url: str, clock: Clock, *, probe: Probe = no_probe) -> Warehouse:
-    """The warehouse at `url`; the connection is opened by the first call. Raises `SettingsError`."""
+def connect(
+    url: str, clock: Clock, *, breaker_share: float = BREAKER_SHARE, probe: Probe = no_probe
+) -> Warehouse:
+    """The warehouse at `url`; the connection is opened by the first call. Raises `SettingsError`.
+
+    `breaker_share` is the share of rejected records above which a type's breaker opens.
+    """
     scheme = urlsplit(url).scheme
     if scheme not in {"postgresql", "postgres"}:
         raise SettingsError(f"HEADRACE_WAREHOUSE_URL: expected postgresql://…, got the scheme {scheme!r}")
     from headrace.warehouse.postgresql import PostgresqlWarehouse  # noqa: PLC0415  the driver is loaded on use
 
-    return PostgresqlWarehouse(url, clock, probe=probe)
+    return PostgresqlWarehouse(url, clock, breaker_share=breaker_share, probe=probe)

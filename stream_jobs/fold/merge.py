@@ -9,6 +9,7 @@ import pyarrow as pa
 from headrace.schemas.measures import Distinct
 from headrace.schemas.outputs import WindowedOutput
 from headrace.warehouse.batch import FoldedBatch, ShardProgress, Status
+from stream_jobs.fold.minutes import total
 from stream_jobs.fold.partial import Partial
 from stream_jobs.fold.reject_rows import fold_by_id
 from stream_jobs.source.offsets import is_sequence
@@ -34,6 +35,7 @@ def merge(partials: Sequence[Partial], outputs: Mapping[str, WindowedOutput]) ->
             for name, output in outputs.items()
             if (tables := [p.parts[name] for p in partials if name in p.parts])
         },
+        minutes=total([p.minutes for p in partials if p.minutes is not None]),
         rejects=_rejects([p.rejects for p in partials if p.rejects is not None]),
         statuses=[status for partial in partials for status in _statuses(partial.statuses)],
         progress=[_progress(marker) for marker in markers_of(partials)],

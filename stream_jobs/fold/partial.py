@@ -12,6 +12,7 @@ _ROW = pa.schema([("kind", pa.string()), ("payload", pa.binary())])
 
 _COUNTED, _REJECTED = "counted", "rejected"
 _WINDOWS, _PARTS = "windows/", "parts/"
+_OPTIONAL = ("minutes", "rejects", "statuses", "markers")
 
 
 @dataclass
@@ -19,6 +20,7 @@ class Partial:
     """One partition, de-duplicated in itself and folded; see `headrace.warehouse.batch.FoldedBatch`.
 
     Attributes:
+        minutes: good and rejected records per type and minute, with the columns of `minutes.SCHEMA`.
         statuses: columns source, spooled, acknowledged, closed, arrived_at.
         markers: the partition's marker rows, with the source's columns.
     """
@@ -30,6 +32,7 @@ class Partial:
     types: Mapping[str, int] = field(default_factory=dict)
     windows: Mapping[str, pa.Table] = field(default_factory=dict)
     parts: Mapping[str, pa.Table] = field(default_factory=dict)
+    minutes: pa.Table | None = None
     rejects: pa.Table | None = None
     statuses: pa.Table | None = None
     markers: pa.Table | None = None
@@ -45,7 +48,7 @@ def to_rows(partial: Partial) -> pa.RecordBatch:
         **{_WINDOWS + name: table for name, table in partial.windows.items()},
         **{_PARTS + name: table for name, table in partial.parts.items()},
     }
-    optional = {"rejects": partial.rejects, "statuses": partial.statuses, "markers": partial.markers}
+    optional = {name: getattr(partial, name) for name in _OPTIONAL}
     tables |= {kind: table for kind, table in optional.items() if table is not None}
     kinds = [f"{partial.partition}:{kind}" for kind in tables]
     payloads = [_to_bytes(table) for table in tables.values()]
@@ -70,9 +73,7 @@ def _from_tables(partition: int, tables: Mapping[str, pa.Table]) -> Partial:
         types=_counts(tables["types"]),
         windows=dict(_with_prefix(tables, _WINDOWS)),
         parts=dict(_with_prefix(tables, _PARTS)),
-        rejects=tables.get("rejects"),
-        statuses=tables.get("statuses"),
-        markers=tables.get("markers"),
+        **{name: tables.get(name) for name in _OPTIONAL},
     )
 
 

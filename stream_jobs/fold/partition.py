@@ -14,9 +14,10 @@ from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.batch import Exclusions
 from stream_jobs.fold.intake import Columns, Decode, Intake, faulted, kept, payloads_of, take_in
+from stream_jobs.fold.minutes import minutes_of
 from stream_jobs.fold.numbers import arrivals_of, places, ranges_by_source, settle
 from stream_jobs.fold.partial import Partial, to_rows
-from stream_jobs.fold.reject_rows import rejects_of
+from stream_jobs.fold.reject_rows import fold_by_id, rejects_of
 from stream_jobs.fold.statuses import statuses_of
 from stream_jobs.fold.windows import TypedEvents, fold_output
 from stream_jobs.source.rows import ARROW_SCHEMA
@@ -77,12 +78,13 @@ def _fold(
     arrivals = arrivals_of(columns.values(), intake)
     settled = settle(arrivals, partition, exclusions)
     counted = places(arrivals, settled.counted, intake.count)
-    good = {name: events.filter(counted[events.at]) for name, events in columns.items()}
+    good = {name: _typed(events.filter(counted[events.at]), intake) for name, events in columns.items()}
     folded = {
-        output.name: fold_output(output, _typed(good[output.record_type.name], intake))
+        output.name: fold_output(output, good[output.record_type.name])
         for output in outputs.values()
         if len(good.get(output.record_type.name, ()))
     }
+    rejects = rejects_of(intake, arrivals, settled)
     return Partial(
         partition=partition,
         counted=ranges_by_source(arrivals, settled.counted),
@@ -91,7 +93,8 @@ def _fold(
         types={name: len(events) for name, events in good.items() if len(events)},
         windows={name: table for name, (table, _) in folded.items()},
         parts={name: parts for name, (_, parts) in folded.items() if parts is not None},
-        rejects=rejects_of(intake, arrivals, settled),
+        minutes=minutes_of({name: events.arrivals for name, events in good.items()}, rejects),
+        rejects=fold_by_id(rejects) if rejects else None,
         statuses=statuses_of(intake),
         markers=intake.markers,
     )

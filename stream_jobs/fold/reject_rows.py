@@ -40,8 +40,8 @@ SCHEMA = pa.schema(
 )
 
 
-def rejects_of(intake: Intake, arrivals: Arrivals, settled: Settled) -> pa.Table | None:
-    """The rows of a partition's rejects; None when there are none. Copies of counted numbers have none."""
+def rejects_of(intake: Intake, arrivals: Arrivals, settled: Settled) -> list[dict[str, Any]]:
+    """A row for each record that a partition rejects. Copies of counted numbers have none."""
     dropped = places(arrivals, ~(settled.counted | settled.rejected | settled.scattered), intake.count)
     rows = [
         passed_row(event.data, event.source, int(event.sequence), intake.place(at))
@@ -53,7 +53,7 @@ def rejects_of(intake: Intake, arrivals: Arrivals, settled: Settled) -> pa.Table
         own_row(_too_scattered(intake.raw(at)), intake.place(at))
         for at in arrivals.at[settled.scattered].tolist()
     ]
-    return fold_by_id(rows) if rows else None
+    return rows
 
 
 def _too_scattered(raw: bytes) -> Rejection:
@@ -69,18 +69,18 @@ def _too_scattered(raw: bytes) -> Rejection:
     )
 
 
-def own_row(rejection: Rejection, place: Place) -> dict[str, Any]:
-    """The row of a record that the job rejects. One longer than a reject may hold stays in the stream."""
+def own_row(rejection: Rejection, place: Place, stage: Stage = Stage.STREAM_JOB) -> dict[str, Any]:
+    """The row of a record that this door rejects. One longer than a reject may hold stays in the stream."""
     whole = len(rejection.raw) <= MAX_RAW_BYTES
     where = None if whole else f"kinesis:{place.shard}/{place.sequence}"
-    data = reject(rejection, stage=Stage.STREAM_JOB, place=where)
-    return _row(data, rejection.source, rejection.sequence, place)
+    data = reject(rejection, stage=stage, place=where)
+    return row_of(data, rejection.source, rejection.sequence, place)
 
 
 def passed_row(data: Reject, source: str, sequence: int, place: Place) -> dict[str, Any]:
     """The row of a `reject.v1` that came down the stream; it may already say where its record lay."""
     found = Place(data.shard or place.shard, data.shard_sequence or place.sequence, place.arrival)
-    return _row(data, source, sequence, found)
+    return row_of(data, source, sequence, found)
 
 
 def fold_by_id(rows: Iterable[dict[str, Any]]) -> pa.Table:
@@ -92,6 +92,7 @@ def fold_by_id(rows: Iterable[dict[str, Any]]) -> pa.Table:
             first |= {name: row[name] for name in _FIRST_KNOWN if first[name] is None}
             first["stage"] = ",".join(sorted({*first["stage"].split(","), *row["stage"].split(",")}))
             first["seen"] += row["seen"]
+            first["seen_on_errors"] += row["seen_on_errors"]
             first["first_seen"] = min(first["first_seen"], row["first_seen"])
             first["last_seen"] = max(first["last_seen"], row["last_seen"])
     ordered = [folded[identity] for identity in sorted(folded)]
@@ -99,7 +100,8 @@ def fold_by_id(rows: Iterable[dict[str, Any]]) -> pa.Table:
     return pa.table(columns, schema=SCHEMA)
 
 
-def _row(data: Reject, source: str | None, sequence: int | None, place: Place) -> dict[str, Any]:
+def row_of(data: Reject, source: str | None, sequence: int | None, place: Place) -> dict[str, Any]:
+    """The row of a reject that was seen once, on `events`."""
     return {
         "id": data.id,
         "stage": data.stage,

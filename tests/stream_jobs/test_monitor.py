@@ -2,8 +2,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import pytest
+from prometheus_client import REGISTRY
 
-from headrace.warehouse.batch import Committed, FoldedBatch, ShardProgress
+from headrace.ops import logs
+from headrace.warehouse.batch import Committed, FoldedBatch, ShardProgress, TypeShare
 from stream_jobs.monitor import Monitor
 from stream_jobs.source.prefetch import ReaderState
 from tests.doubles.clock import ManualClock
@@ -17,6 +20,7 @@ BATCH = FoldedBatch(
     types={},
     windows={},
     parts={},
+    minutes={},
     rejects=None,
     statuses=[],
     progress=[SHARD],
@@ -50,3 +54,39 @@ def test_trouble_of_the_reader_in_its_own_process_is_told(tmp_path: Path) -> Non
     assert monitor.health().detail["trouble"] == "Kinesis is away"
     (tmp_path / "status").write_bytes(b"half a fi")
     assert monitor.health().ok
+
+
+def test_shares_and_breakers_are_metrics_that_a_replay_leaves_and_silence_clears(tmp_path: Path) -> None:
+    monitor = Monitor(ManualClock(), tmp_path / "status")
+
+    def shown(record_type: str) -> tuple[float | None, float | None]:
+        return (
+            REGISTRY.get_sample_value("headrace_rejected_share", {"record_type": record_type}),
+            REGISTRY.get_sample_value("headrace_breaker_open", {"record_type": record_type}),
+        )
+
+    opened = TypeShare("web_access.v1", 90, 10, is_open=True, was_open=False)
+    unreadable = TypeShare("", 0, 3, is_open=False, was_open=False)
+    monitor.committed(Committed(already=False, shares=[opened, unreadable]), BATCH, 0.5)
+    assert shown("web_access.v1") == (0.1, 1)
+    assert shown("unreadable") == (1, 0)
+    monitor.committed(Committed(already=True), BATCH, 0.5)
+    assert shown("web_access.v1") == (0.1, 1)
+    monitor.committed(Committed(already=False), BATCH, 0.5)
+    assert shown("web_access.v1") == (0, 0)
+    assert shown("unreadable") == (0, 0)
+
+
+def test_a_breaker_is_told_when_it_opens_and_when_it_closes_and_not_between(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monitor = Monitor(ManualClock(), tmp_path / "status")
+    logs.configure(process="test", form="json")
+    for was_open, is_open, rejected in ((False, True, 10), (True, True, 8), (True, False, 0)):
+        share = TypeShare("web_access.v1", 90, rejected, is_open=is_open, was_open=was_open)
+        monitor.committed(Committed(already=False, shares=[share]), BATCH, 0.5)
+    told = [msgspec.json.decode(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["level"], line["event"], line["rejected"]) for line in told] == [
+        ("warning", "breaker opens: too many records are rejected", 10),
+        ("info", "breaker closes", 0),
+    ]

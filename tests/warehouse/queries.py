@@ -17,6 +17,8 @@ TABLES = (
     "rejects",
     "batches",
     "shard_progress",
+    "type_minutes",
+    "breakers",
 )
 
 

@@ -110,6 +110,7 @@ def fold_of(
             types=Counter(record.type for record in good),
             windows={name: windows(output, good) for name, output in outputs.items()},
             parts={n: parts(o, good) for n, o in outputs.items() if o.parts_table() is not None},
+            minutes=_minutes(good, [*bad, *scattered]),
             rejects=_rejects([(r, "bad_value") for r in bad] + [(r, "too_scattered") for r in scattered]),
             statuses=list(statuses),
             progress=list(progress),
@@ -150,6 +151,12 @@ def _numbers(records: Iterable[Rec]) -> dict[tuple[str, int], RangeSet]:
     for record in records:
         found.setdefault((record.source, record.partition), []).append(record.number or 0)
     return {place: RangeSet.from_numbers(numbers) for place, numbers in found.items()}
+
+
+def _minutes(good: Iterable[Rec], bad: Iterable[Rec]) -> dict[tuple[str, datetime], tuple[int, int]]:
+    counted = Counter((r.type, r.arrived.replace(second=0, microsecond=0)) for r in good)
+    rejected = Counter((r.type, r.arrived.replace(second=0, microsecond=0)) for r in bad)
+    return {place: (counted[place], rejected[place]) for place in counted | rejected}
 
 
 def windows(output: WindowedOutput, records: Iterable[Rec]) -> pa.Table:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from headrace.schemas.codec import Event, Rejection, decode
 from headrace.schemas.measures import Count, CountIf, Distinct, Sum
 from headrace.schemas.outputs import WindowedOutput
-from headrace.schemas.registry import OUTPUTS
+from headrace.schemas.registry import OUTPUTS, RECORD_TYPES
 from headrace.schemas.sketches import bucket_of, register_of
 from stream_jobs.source.rows import ARROW_SCHEMA
 
@@ -55,6 +55,9 @@ class Expected:
     types: Counter[str] = field(default_factory=Counter)
     windows: dict[str, dict[tuple[Any, ...], Counter[str]]] = field(default_factory=dict)
     parts: dict[str, dict[tuple[Any, ...], int]] = field(default_factory=dict)
+    minutes: dict[tuple[str, datetime], list[int]] = field(
+        default_factory=lambda: defaultdict(lambda: [0, 0])
+    )
     reject_count: int = 0
 
 
@@ -74,19 +77,30 @@ def fold(records: Iterable[Arrived]) -> Expected:
             continue
         expected.counted[event.source].add(number)
         expected.types[event.type] += 1
+        expected.minutes[event.type, _minute(record.at)][0] += 1
         for output in OUTPUTS.values():
             if output.record_type.name == event.type:
                 _add(expected, output, event, record.at)
-    for _, verdict in bad:
+    for record, verdict in bad:
         source, number = _number(verdict)
-        if source is None or number is None:
-            expected.reject_count += 1
-        elif number in expected.counted[source] | expected.rejected[source]:
-            expected.dropped[source] += 1
-        else:
+        if source is not None and number is not None:
+            if number in expected.counted[source] | expected.rejected[source]:
+                expected.dropped[source] += 1
+                continue
             expected.rejected[source].add(number)
-            expected.reject_count += 1
+        expected.reject_count += 1
+        expected.minutes[_type_of(verdict), _minute(record.at)][1] += 1
     return expected
+
+
+def _minute(instant: datetime) -> datetime:
+    return instant.replace(second=0, microsecond=0)
+
+
+def _type_of(verdict: Any) -> str:
+    """The type of the record that was rejected, by whomever; '' when it is none of those in the registry."""
+    name = verdict.record_type if isinstance(verdict, Rejection) else verdict.data.record_type
+    return name if name in RECORD_TYPES else ""
 
 
 def _is_good(verdict: Event | Rejection) -> bool:

@@ -40,6 +40,7 @@ def check(batch: FoldedBatch, expected: Expected) -> None:
     assert _numbers(batch.rejected) == {s: n for s, n in expected.rejected.items() if n}
     assert batch.types == expected.types
     assert batch.dropped == expected.dropped
+    assert batch.minutes == {place: tuple(counts) for place, counts in expected.minutes.items()}
     for name, output in OUTPUTS.items():
         keys = ["window_start", "window_end", *(key.name for key in output.keys)]
         assert _rows(batch.windows, name, keys) == expected.windows.get(name, {})

@@ -1,4 +1,5 @@
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from headrace.schemas.sketches import register_of
 from headrace.warehouse.batch import Exclusions
 from headrace.warehouse.ranges import RangeSet
 from stream_jobs.fold import intake, partition, windows
+from stream_jobs.fold.minutes import total
 from stream_jobs.fold.partial import Partial
 from stream_jobs.fold.partition import fold_partition
 from tests.stream_jobs.fold.generated import NOON, partitions
@@ -36,6 +38,8 @@ def check(partial: Partial, expected: Expected) -> None:
     assert _sets(partial.counted) == {s: n for s, n in expected.counted.items() if n}
     assert _sets(partial.rejected) == {s: n for s, n in expected.rejected.items() if n}
     assert partial.dropped == expected.dropped
+    assert partial.minutes is not None
+    assert total([partial.minutes]) == {place: tuple(counts) for place, counts in expected.minutes.items()}
     assert partial.types == expected.types
     assert (
         0 if partial.rejects is None else sum(partial.rejects["seen"].to_pylist())
@@ -112,6 +116,8 @@ def test_a_number_too_scattered_to_keep_is_rejected_whole_and_enters_no_range() 
     assert partial.rejected == {}
     assert partial.types == {"web_access.v1": 1}
     assert partial.rejects is not None
+    assert partial.minutes is not None
+    assert total([partial.minutes]) == {("web_access.v1", NOON): (1, 1)}
     (row,) = partial.rejects.to_pylist()
     assert (row["code"], row["source"], row["sequence"], row["raw"]) == (
         "too_scattered",
@@ -119,6 +125,30 @@ def test_a_number_too_scattered_to_keep_is_rejected_whole_and_enters_no_range() 
         2,
         raws[1],
     )
+
+
+def test_what_arrives_is_counted_per_type_and_minute_of_arrival_copies_apart() -> None:
+    minute = timedelta(minutes=1)
+    wrong = access(3).replace(b"200", b'"200"')
+    of_a_stranger = access(5).replace(b"web_access.v1", b"web_access.v9")
+    records = [
+        Arrived(access(1), NOON),
+        Arrived(access(1), NOON),  # a copy
+        Arrived(access(2), NOON + minute - timedelta(microseconds=1)),
+        Arrived(wrong, NOON + minute),
+        Arrived(wrong, NOON + 9 * minute),  # a copy
+        Arrived(b"garbage", NOON + minute),
+        Arrived(b"garbage", NOON + minute),
+        Arrived(of_a_stranger, NOON + 2 * minute),
+    ]
+    partial = fold_partition(batches_of(records), 0, NOTHING)
+    assert partial.minutes is not None
+    assert total([partial.minutes]) == {
+        ("web_access.v1", NOON): (2, 0),
+        ("web_access.v1", NOON + minute): (0, 1),
+        ("", NOON + minute): (0, 2),
+        ("", NOON + 2 * minute): (0, 1),
+    }
 
 
 def test_a_reject_keeps_the_record_its_reasons_and_its_place() -> None:

@@ -44,7 +44,9 @@ class Job:
         self.monitor = Monitor(clock, self.settings.status_file)
         connection = StreamConnection.open(self.settings.stream, clock)
         stream = connection.describe()
-        self.warehouse = connect(self.settings.warehouse_url, clock, probe=probe)
+        self.warehouse = connect(
+            self.settings.warehouse_url, clock, breaker_share=self.settings.breaker_share, probe=probe
+        )
         self.warehouse.prepare(list(OUTPUTS.values()))
         identity = stream_identity(stream.name, stream.created)
         self.committer = BatchCommitter(

@@ -279,3 +279,20 @@ def test_golden_examples_get_the_same_verdict_in_spark(
     job().until(lambda: query("select sum(records) from ledger_types") == [(good + 1,)])
     found = {raw: (code, stage) for raw, code, stage in query("select raw, code, stage from rejects")}
     assert found == {raw: (code, "stream_job") for raw, code in codes.items() if code != "good"}
+
+
+def test_too_many_bad_records_open_their_types_breaker_and_are_kept_all_the_same(
+    kinesis: KinesisDouble, job: Jobs, url: str, query: Query
+) -> None:
+    good = [access(number) for number in range(1, 181)]
+    bad = [access(number).replace(b'"status":200', b'"status":"x"') for number in range(181, 201)]
+    send(kinesis, good + bad)
+    running = job()
+    running.until(lambda: settled(url) == 200)
+    running.until(lambda: bool(query("select * from breakers")))
+    assert query("select record_type, limit_share, closed_at from breakers") == [
+        ("web_access.v1", 0.05, None)
+    ]
+    assert query("select sum(counted), sum(rejected) from type_minutes") == [(180, 20)]
+    assert query("select sum(records) from web_traffic_1m") == [(180,)]
+    assert query("select count(*) from rejects") == [(20,)]
