@@ -56,6 +56,7 @@ class Scripted:
         self.handler = handler
         self.chunks: list[Sequence[SourceRecord] | HeadraceError] = []
         self.events: list[Any] = []
+        self.longest_event = 0
         self.objects: dict[str, ArchiveObject] = {}
         self.puts = 0
         self.put_errors: list[HeadraceError] = []
@@ -113,6 +114,7 @@ class Scripted:
         if self.invoke_errors:
             raise self.invoke_errors.pop(0)
         self.events.append(json.loads(event))
+        self.longest_event = max(self.longest_event, len(event))
         try:
             answer = self.handler(self.events[-1])
         except ZeroDivisionError as error:  # what a test's function crashes with

@@ -35,7 +35,7 @@ def test_expressions_are_put_in(expression: str, expected: str) -> None:
     ],
 )
 def test_what_is_not_known_is_refused(expression: str) -> None:
-    with pytest.raises(ValueError, match="not known|only yyyy|not closed"):
+    with pytest.raises(ValueError, match=r"not known|only yyyy|not closed"):
         Prefix(expression)
 
 
