@@ -1,0 +1,58 @@
+"""The key that everything at rest is encrypted with, and which services may use it by themselves."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+USE = ["kms:Decrypt", "kms:GenerateDataKey"]
+"""What a role needs that reads and writes encrypted data through a service."""
+
+_LOGS = ["kms:Encrypt", *USE, "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
+
+
+class DataKey(kms.Key):
+    """One key for streams, archive, logs and alarms; it outlives the stack, since what it encrypts does."""
+
+    def __init__(self, scope: Construct, name: str) -> None:
+        super().__init__(
+            scope,
+            name,
+            description="headrace: streams, archive, logs and alarms",
+            enable_key_rotation=True,
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+        )
+        stack = cdk.Stack.of(self)
+        groups = stack.format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name="*",
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        self._let(
+            f"logs.{stack.region}.{stack.url_suffix}",
+            [*_LOGS, "kms:DescribeKey"],
+            {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
+        )
+        account = {"StringEquals": {"aws:SourceAccount": stack.account}}
+        self._let("cloudwatch.amazonaws.com", USE, account)  # alarms, to their encrypted topic
+
+    def _let(self, service: str, actions: list[str], conditions: dict[str, dict[str, str]]) -> None:
+        """In a key's own policy `*` is the key."""
+        self.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal(service)],
+                actions=actions,
+                resources=["*"],
+                conditions=conditions,
+            )
+        )
+
+
+def through(service: str, key: kms.IKey, actions: list[str]) -> iam.PolicyStatement:
+    """The use of the key, only in calls that the service makes for the role."""
+    stack = cdk.Stack.of(key)
+    via = f"{service}.{stack.region}.{stack.url_suffix}"
+    return iam.PolicyStatement(
+        actions=actions, resources=[key.key_arn], conditions={"StringEquals": {"kms:ViaService": via}}
+    )

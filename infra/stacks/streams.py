@@ -1,0 +1,42 @@
+"""The Kinesis streams, as headrace.schemas.streams declares them."""
+
+from datetime import timedelta
+
+import aws_cdk as cdk
+from aws_cdk import aws_kinesis as kinesis
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from headrace.schemas.streams import STREAMS, Stream
+from infra.local.streams import RETENTION_HOURS, SHARDS
+from infra.stacks.accepted import accept
+from infra.stacks.keeping import unless_there
+from infra.stacks.stage import Stage
+
+
+def declare_streams(scope: Construct, stage: Stage, key: kms.IKey) -> dict[str, kinesis.IStream]:
+    """Each declared stream by its name; records outlive the stack."""
+    return {name: _declare(scope, stage, key, stream) for name, stream in STREAMS.items()}
+
+
+def _declare(scope: Construct, stage: Stage, key: kms.IKey, declared: Stream) -> kinesis.IStream:
+    name = declared.name
+    hours = RETENTION_HOURS if stage.local else declared.retention // timedelta(hours=1)
+    mode = kinesis.StreamMode.PROVISIONED if stage.local else kinesis.StreamMode.ON_DEMAND
+    stream = kinesis.Stream(
+        scope,
+        name.capitalize(),
+        stream_name=stage.fixed(name),
+        stream_mode=mode,
+        shard_count=SHARDS if stage.local else None,
+        retention_period=cdk.Duration.hours(hours),
+        encryption=kinesis.StreamEncryption.KMS,
+        encryption_key=key,
+        removal_policy=cdk.RemovalPolicy.RETAIN,
+    )
+    accept(stream, KDS3="A key of our own says who may use it; the service's key is open to the account.")
+    if not stage.local:
+        return stream
+    unless_there(stream, f"{name.capitalize()}Stream")
+    arn = cdk.Stack.of(scope).format_arn(service="kinesis", resource="stream", resource_name=name)
+    return kinesis.Stream.from_stream_arn(scope, f"{name.capitalize()}ByName", arn)

@@ -1,0 +1,59 @@
+"""The function that Firehose calls with records of `events`, its role and its log."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kinesis as kinesis
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra import bundle
+from infra.stacks.accepted import accept
+from infra.stacks.key import through
+from infra.stacks.stage import Stage
+
+FUNCTION_NAME = "headrace-transform"
+"""On the laptop."""
+
+TIMEOUT = cdk.Duration.seconds(60)
+_LOG_DAYS = logs.RetentionDays.THREE_MONTHS
+
+
+class Transform(lambda_.Function):
+    """It may put to the stream of rejects and write its own log; nothing else."""
+
+    def __init__(
+        self, scope: Construct, stage: Stage, code: lambda_.Code, errors: kinesis.IStream, key: kms.IKey
+    ) -> None:
+        log = logs.LogGroup(
+            scope,
+            "TransformLog",
+            encryption_key=key,
+            retention=_LOG_DAYS,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        role = iam.Role(scope, "TransformRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        super().__init__(
+            scope,
+            "Transform",
+            function_name=stage.fixed(FUNCTION_NAME),
+            description="Good records of `events` to the archive, rejects to `errors`.",
+            code=code,
+            handler=bundle.HANDLER,
+            runtime=lambda_.Runtime(f"python{bundle.PYTHON}", lambda_.RuntimeFamily.PYTHON),
+            architecture=lambda_.Architecture.X86_64,
+            memory_size=512,
+            timeout=TIMEOUT,
+            role=role,
+            log_group=log,
+            environment={"HEADRACE_ERROR_STREAM": errors.stream_name, "POWERTOOLS_SERVICE_NAME": "transform"},
+        )
+        writes_log = ["logs:CreateLogStream", "logs:PutLogEvents"]
+        for statement in (
+            iam.PolicyStatement(actions=["kinesis:PutRecords"], resources=[errors.stream_arn]),
+            through("kinesis", key, ["kms:GenerateDataKey"]),
+            iam.PolicyStatement(actions=writes_log, resources=[log.log_group_arn]),
+        ):
+            role.add_to_principal_policy(statement)
+        accept(self, L1="The bundle holds code that is compiled for this version, which the tests run on.")
