@@ -56,6 +56,9 @@ def _settings(state: State, environ: Mapping[str, str], port: int) -> dict[str, 
         "SFTP_ENABLED": "0",
         "PERSIST_STATE": "1",
         "STATE_DIR": str(state.emulator.resolve()),
+        # Objects have a switch of their own; without it a delivery would trust an archive that is gone.
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str((state.emulator / "s3").resolve()),
         "TMPDIR": str(scratch.resolve()),
     }
 

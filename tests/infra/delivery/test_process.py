@@ -50,6 +50,7 @@ class Laptop:
 
     def __init__(self, url: str, state: Path) -> None:
         self.state = state
+        self.port = int(url.rpartition(":")[2])
         self.environ = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
@@ -189,3 +190,18 @@ def test_sigterm_writes_what_is_buffered_and_a_restart_goes_on_behind_it(laptop:
     again.terminate()
     again.communicate(timeout=30)
     assert len(laptop.lines("events/")) == 31
+
+
+def test_while_the_emulator_is_stopped_the_delivery_waits_and_then_goes_on(laptop: Laptop) -> None:
+    port = ports.choose(0)
+    process = laptop.start(HEADRACE_HEALTH_PORT=str(port))
+    laptop.put("events", b"before 00", "k")
+    wait_for(lambda: laptop.lines("events/") == [b"before 00"])
+    state, clock = State(laptop.state), SystemClock()
+    before = emulator.stop(state, clock)
+    wait_for(lambda: not is_healthy(port))
+    assert (before, process.poll()) == (True, None)
+    emulator.start(state, os.environ, clock, preferred=laptop.port)
+    laptop.put("events", b"after 00", "k")
+    wait_for(lambda: sorted(laptop.lines("events/")) == [b"after 00", b"before 00"])
+    assert is_healthy(port)
