@@ -22,6 +22,9 @@ COMMANDS = {
     "windows": Lazy("cli.windows", "Show the newest windows of each output."),
     "query": Lazy("cli.query", "Ask the warehouse in SQL."),
     "reconcile": Lazy("cli.reconcile", "Prove that every record is accounted for."),
+    "events": Lazy("cli.events", "Show the newest records of the stream, and follow it."),
+    "errors": Lazy("cli.errors", "Show the newest rejects, and follow them."),
+    "replay-errors": Lazy("cli.replay_errors", "Put rejected records back, mended or as they are."),
     "reference": Lazy("cli.reference", "Print every setting, metric, stream, table and error."),
 }
 

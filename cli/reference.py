@@ -20,6 +20,7 @@ from infra.local.delivery.settings import DeliverySettings
 from producers.catalog import load, names
 from producers.configuration import SOURCES
 from producers.settings import InputSettings, ProducerSettings
+from stream_jobs.replay.settings import ReplaySettings
 from stream_jobs.settings import StreamJobSettings
 
 SETTINGS: dict[str, type[msgspec.Struct]] = {
@@ -28,6 +29,7 @@ SETTINGS: dict[str, type[msgspec.Struct]] = {
     "Each input of a producer": InputSettings,
     **{f"An input from {name}": load(SOURCES, name).Settings for name in names(SOURCES)},
     "The stream job": StreamJobSettings,
+    "The way back, and looking at streams": ReplaySettings,
     "The laptop's delivery": DeliverySettings,
 }
 
