@@ -146,7 +146,7 @@ class ArchiveBuffer:
     def _object(self, values: tuple[str, ...], part: _Part) -> ArchiveObject:
         keys = dict(zip(self._prefix.keys, values, strict=True))
         name = self._prefix.evaluate(part.since, keys=keys) + self._suffix(part) + ".gz"
-        return ArchiveObject(name, gzip.compress(b"".join(part.lines)), "gzip", len(part.lines), {})
+        return ArchiveObject(name, gzip.compress(b"".join(part.lines), mtime=0), "gzip", len(part.lines), {})
 
     def _error_object(self, kind: str, part: _Part) -> ArchiveObject:
         name = self._error_prefix.evaluate(part.since, error_type=kind) + self._suffix(part)
