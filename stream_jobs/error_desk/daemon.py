@@ -50,7 +50,7 @@ def properties(settings: ErrorDeskSettings, region: str, at: Endpoints) -> str:
         "maxRecords": "5000",
         "idleTimeBetweenReadsInMillis": "500",
         "callProcessRecordsEvenForEmptyRecordList": "true",
-        "failoverTimeMillis": "5000",
+        "failoverTimeMillis": str(round(settings.failover_seconds * 1000)),
         "shardSyncIntervalMillis": "1000",  # slept out after each look for shards, the first one too
         "shutdownGraceMillis": str(SHUTDOWN_GRACE_SECONDS * 1000),
         "metricsLevel": "NONE",

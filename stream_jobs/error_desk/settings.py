@@ -27,6 +27,12 @@ class ErrorDeskSettings(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint_records: Annotated[
         int, Setting("HEADRACE_DESK_CHECKPOINT_RECORDS", "the most records between two checkpoints")
     ] = 10_000
+    failover_seconds: Annotated[
+        float,
+        Setting(
+            "HEADRACE_DESK_FAILOVER_SECONDS", "how long a worker may be silent before it loses its shards"
+        ),
+    ] = 5.0
     java_memory: Annotated[str, Setting("HEADRACE_DESK_JAVA_MEMORY", "memory of KCL's Java process")] = "512m"
     health_port: Annotated[
         int, Setting("HEADRACE_HEALTH_PORT", "port of /healthz and /metrics; 0 for a free one")

@@ -22,9 +22,8 @@ class Shard:
         """`stream` is the stream's identity, with its creation; `waits` says when waiting is in vain."""
         self.status = StatusFile(settings.folder, name, process, clock)
         self._name = name
-        self._merging = Merging(
-            Desk(settings.warehouse_url, clock), stream, name, waits=waits, told=self.status
-        )
+        self._desk = Desk(settings.warehouse_url, clock)
+        self._merging = Merging(self._desk, stream, name, waits=waits, told=self.status)
         self._checkpoints = Checkpoints(
             clock, seconds=settings.checkpoint_seconds, records=settings.checkpoint_records
         )
@@ -42,15 +41,20 @@ class Shard:
     def lost(self) -> None:
         """Another worker has the shard, and goes on where the warehouse stands: no checkpoint."""
         get_logger().info("shard lost", shard=self._name)
-        self.status.remove()
+        self.close()
 
     def ended(self, checkpointer: Checkpointer) -> None:
         """The shard is closed, and all of it is merged."""
         self._checkpoints.end(checkpointer)
         get_logger().info("shard ended", shard=self._name)
-        self.status.remove()
+        self.close()
 
     def handed_over(self, checkpointer: Checkpointer) -> None:
         """The daemon ends, or is about to give the shard to another worker."""
         self._checkpoints.keep_now(checkpointer)
         get_logger().info("shard handed over", shard=self._name)
+
+    def close(self) -> None:
+        """Nothing more is expected of this process."""
+        self.status.remove()
+        self._desk.close()

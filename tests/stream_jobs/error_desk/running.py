@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -13,17 +12,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from headrace.warehouse.desk import positions
 from infra.local import streams
 from tests.producers.processes import ROOT, wait_for
-
-STREAM = "errors"
 
 
 class RunningDesk:
     """Starts desks on one state folder; none outlives the test."""
 
-    def __init__(self, endpoint: str, warehouse_url: str, state: Path) -> None:
+    def __init__(self, endpoint: str, warehouse_url: str, state: Path, stream: str = "errors") -> None:
+        self.stream = stream
         self.environ = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
@@ -34,11 +34,15 @@ class RunningDesk:
             "AWS_SECRET_ACCESS_KEY": "test",
             "HEADRACE_WAREHOUSE_URL": warehouse_url,
             "HEADRACE_STATE": str(state),
+            "HEADRACE_ERROR_STREAM": stream,
+            "HEADRACE_DESK_APPLICATION": f"desk-of-{stream}",
             "HEADRACE_LOG_FORMAT": "json",
+            "HEADRACE_DESK_FAILOVER_SECONDS": "1",
         }
+        self.folder = state / "error_desk"
         self.kinesis = streams.client(self.environ)
         self._said: list[str] = []
-        self._started: list[subprocess.Popen[bytes]] = []
+        self._started: list[tuple[subprocess.Popen[bytes], threading.Thread]] = []
 
     def start(self, **environ: str) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(
@@ -47,14 +51,16 @@ class RunningDesk:
             cwd=ROOT,
             stderr=subprocess.PIPE,
         )
-        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
-        self._started.append(process)
+        listener = threading.Thread(target=self._listen, args=(process,), daemon=True)
+        listener.start()
+        self._started.append((process, listener))
         return process
 
     def end(self) -> None:
-        for process in self._started:
+        for process, listener in self._started:
             process.kill()
             process.wait()
+            listener.join(20)
 
     @property
     def said(self) -> str:
@@ -90,35 +96,32 @@ class RunningDesk:
             batch.append({"Data": data, "PartitionKey": f"key-{number}"})
             size += len(data)
             if len(batch) == 500 or size > 4_000_000 or number == len(records) - 1:
-                answer = self.kinesis.put_records(StreamName=STREAM, Records=batch)
+                answer = self.kinesis.put_records(StreamName=self.stream, Records=batch)
                 assert answer["FailedRecordCount"] == 0
                 batch, size = [], 0
 
     def caught_up(self) -> bool:
-        identity = streams.identity(self.kinesis, STREAM)
+        identity = streams.identity(self.kinesis, self.stream)
         at = positions(self.environ["HEADRACE_WAREHOUSE_URL"], identity)
-        return streams.read_to_the_end(self.kinesis, STREAM, at)
+        return streams.read_to_the_end(self.kinesis, self.stream, at)
 
     def wait_until_caught_up(self, seconds: float = 90) -> None:
         wait_for(self.caught_up, seconds)
 
     def _listen(self, process: "subprocess.Popen[bytes]") -> None:
         assert process.stderr
-        for line in process.stderr:
-            self._said.append(line.decode(errors="replace"))
+        with process.stderr as lines:
+            for line in lines:
+                self._said.append(line.decode(errors="replace"))
 
 
-def children_of(pid: int) -> list[int]:
-    told = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in told]
+def daemon_of(desk: "subprocess.Popen[bytes]") -> psutil.Process | None:
+    """KCL's daemon, once its children run."""
+    found = psutil.Process(desk.pid).children()
+    return found[0] if found and found[0].name() == "java" else None
 
 
-def descendants_of(pid: int) -> list[int]:
-    """Those that run Java or Python below the process, daemon first."""
-    import psutil  # noqa: PLC0415
-
-    return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-
-
-def kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
+def shards_of(desk: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+    """The shards' processes."""
+    daemon = daemon_of(desk)
+    return daemon.children() if daemon else []
