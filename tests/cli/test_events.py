@@ -88,7 +88,7 @@ def put(kinesis: KinesisDouble, *raws: bytes, stream: str = "events") -> None:
 
 def rejected(raw: bytes, **known: Any) -> bytes:
     rejection = Rejection(code=RejectCode.WRONG_TYPE, errors=(FieldError("$.data.x", "why"),), raw=raw)
-    where = {"source": "web-1/A", "sequence": 7} | known
+    where: dict[str, Any] = {"source": "web-1/A", "sequence": 7} | known
     return reject_event(rejection, stage=Stage.PRODUCER, time=NOON, **where)
 
 
@@ -276,7 +276,7 @@ def test_following_shows_what_arrives_and_ends_with_ctrl_c(tmp_path: Path) -> No
     with KinesisDouble() as kinesis:
         kinesis.create_stream("events", shards=1)
         environ = {**os.environ, **AWS, "AWS_ENDPOINT_URL": kinesis.url, "HEADRACE_STATE": str(tmp_path)}
-        command = [PROGRAM, "events", "-f"]
+        command = [str(PROGRAM), "events", "-f"]
         with subprocess.Popen(
             command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
