@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from headrace.schemas.codec import FieldError, RejectCode, Rejection, Stage, decode, encode, reject_event
+from headrace.schemas.codec import FieldError, RejectCode, Rejection, Stage, encode, reject_event
 from headrace.schemas.records.web_access import WebAccess
-from headrace.schemas.rejects import number_of, reject_id
+from headrace.schemas.rejects import number_of, reject, reject_id
 
 TIME = datetime(2026, 11, 21, 11, 59, 30, 250_000, tzinfo=UTC)
 
@@ -24,18 +24,8 @@ def rejection(number: int, code: RejectCode = RejectCode.NOT_JSON, raw: bytes | 
 
 def rejected(number: int, code: RejectCode = RejectCode.NOT_JSON, raw: bytes | None = None) -> bytes:
     """A `reject.v1` of the transform, which names the record's place on `events`."""
-    event = decode(
-        reject_event(
-            rejection(number, code, raw),
-            stage=Stage.TRANSFORM,
-            source="web-7/01JD",
-            sequence=number,
-            time=TIME,
-        )
-    )
-    data = msgspec.structs.replace(
-        event.data, shard="shardId-000000000009", shard_sequence=str(10**6 + number)
-    )  # type: ignore[union-attr]
+    place = {"shard": "shardId-000000000009", "shard_sequence": str(10**6 + number)}
+    data = msgspec.structs.replace(reject(rejection(number, code, raw), stage=Stage.TRANSFORM), **place)
     return encode("web-7/01JD", number, TIME, data)
 
 
@@ -49,4 +39,4 @@ def unreadable(raw: bytes) -> bytes:
 def misplaced() -> bytes:
     """A good record that does not belong on `errors`."""
     fields = dict.fromkeys(("client_address", "method", "path", "protocol", "status"))
-    return encode("web-7/01JD", 3, TIME, WebAccess(**fields))  # type: ignore[arg-type]
+    return encode("web-7/01JD", 3, TIME, WebAccess(**fields))

@@ -9,7 +9,7 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from typing import Any, Self, TextIO
+from typing import IO, Any, Self
 
 from amazon_kclpy import kcl
 
@@ -29,7 +29,7 @@ class ChildEnded(Exception):
 class StandIn:
     """Speaks with one process over its two pipes; `refusals` answer its next checkpoints."""
 
-    def __init__(self, to_child: TextIO, from_child: TextIO) -> None:
+    def __init__(self, to_child: IO[str], from_child: IO[str]) -> None:
         self._to, self._from = to_child, from_child
         self.refusals: list[str] = []
         self.checkpoints: list[Checkpoint] = []

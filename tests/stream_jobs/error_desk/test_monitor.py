@@ -16,7 +16,7 @@ def monitor(tmp_path: Path, clock: ManualClock) -> DeskMonitor:
 
 
 def records() -> float:
-    return metrics.DESK_RECORDS._value.get()
+    return float(metrics.DESK_RECORDS._value.get())
 
 
 def test_health_is_red_until_a_shard_is_read(
