@@ -120,7 +120,10 @@ def test_what_errors_does_not_take_fails_so_that_firehose_keeps_it() -> None:
 
 
 def test_a_put_that_raises_fails_the_rejects_and_nothing_else() -> None:
-    answers, tally = split([record(bad(1)), record(good(2))], nowhere)
+    def put(_: object) -> list[bool]:
+        raise ConnectionError
+
+    answers, tally = split([record(bad(1)), record(good(2))], put)
     assert results(answers) == ["ProcessingFailed", "Ok"]
     assert (len(tally.faults), tally.failed) == (1, {"not_taken": 1})
 
