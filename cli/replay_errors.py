@@ -30,12 +30,10 @@ from stream_jobs.replay.way_back import WayBack
 ALL = "all"
 
 EXAMPLE = """
-Examples:
-
 \b
-  headrace replay-errors --dry-run
-  headrace replay-errors --code wrong_type --mend mend.py --dry-run
-  headrace replay-errors --from failed --since 6h
+Example: headrace replay-errors --dry-run
+         headrace replay-errors --code wrong_type --mend mend.py --dry-run
+         headrace replay-errors --from failed --since 6h
 
 \b
 A file for --mend holds one function. Its record has raw (bytes), code, errors
