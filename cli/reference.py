@@ -17,6 +17,7 @@ from headrace.schemas.streams import STREAMS
 from headrace.schemas.tables import ColumnType, Table
 from headrace.warehouse.system_tables import SYSTEM_TABLES
 from infra.local.delivery.settings import DeliverySettings
+from lambdas.transform.settings import TransformSettings
 from producers.catalog import load, names
 from producers.configuration import SOURCES
 from producers.settings import InputSettings, ProducerSettings
@@ -31,6 +32,7 @@ SETTINGS: dict[str, type[msgspec.Struct]] = {
     "The stream job": StreamJobSettings,
     "The way back, and looking at streams": ReplaySettings,
     "The laptop's delivery": DeliverySettings,
+    "The transform function": TransformSettings,
 }
 
 
