@@ -1,25 +1,22 @@
-"""The local stack: emulator, PostgreSQL, streams, warehouse tables and the stream job, up and down."""
+"""The local stack: emulator, PostgreSQL, what is deployed on them, and the workers, up and down."""
 
-import sys
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from headrace.errors import HeadraceError, LocalStackFailed
+from headrace.errors import HeadraceError
 from headrace.ops.clock import Clock
 from headrace.schemas.registry import OUTPUTS
-from headrace.schemas.streams import STREAMS
 from headrace.warehouse.warehouse import Warehouse, connect
-from infra.local import emulator, environment, java, ports, postgres, processes, streams
+from infra.local import deployment, emulator, environment, java, ports, postgres, processes
 from infra.local.processes import Background
+from infra.local.readers import Readers
 from infra.local.state import State
+from infra.local.workers import ARCHIVE, DESK, JOB, NAMES, WORKERS, Workers
 
-JOB = "stream"
 PRODUCER = "producer"  # every producer's process name begins so
-_JOB_READY_SECONDS = 120
+_STOPPED_IN_ORDER = (*NAMES, emulator.NAME, postgres.NAME)
 _TIP_SECONDS = 120
 
 
@@ -41,37 +38,43 @@ class Stack:
     environ: Mapping[str, str]
     clock: Clock
     say: Callable[[str], None]
-    job_command: tuple[str, ...] = (sys.executable, "-m", "stream_jobs")
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     emulator_port: int = emulator.PORT
     database_port: int = postgres.PORT
 
-    def up(self, *, stream: bool = True) -> None:
-        """Start what is not running. When anything fails, what was started is stopped again.
+    @property
+    def workers(self) -> Workers:
+        """The processes that work on the streams."""
+        return Workers(self.state, self.environ, self.clock, self.say, self.commands)
+
+    def up(self, without: Collection[str] = ()) -> None:
+        """Start what is not running, but for the workers named. When anything fails, what was started stops.
 
         Raises LocalStackFailed, which says which part failed and where its log is.
         """
         before = {name for name in processes.names(self.state) if processes.find(self.state, name)}
+        wanted = [name for name in NAMES if name not in without]
         try:
-            if stream:
+            if any(WORKERS[name].needs_java for name in wanted):
                 java.find(self.environ)
             self.start_services()
-            if stream:
-                self.start_job()
-                self.wait_for_job()
+            for name in wanted:
+                self.workers.start(name)
+            for name in wanted:
+                self.workers.wait(name)
         except BaseException:
-            for name in (JOB, emulator.NAME, postgres.NAME):
+            for name in _STOPPED_IN_ORDER:
                 if name not in before:
                     self._stop(name)
             raise
 
     def start_services(self) -> None:
-        """The emulator, PostgreSQL, the streams, the tables and the `env` file."""
+        """The emulator, PostgreSQL, the deployed streams and functions, the tables and the `env` file."""
         aws = emulator.start(self.state, self.environ, self.clock, preferred=self.emulator_port)
         self._say_started("AWS emulator", aws, self.emulator_port)
         database = self.start_database()
         self.state.write_env(environment.describe(self.state, aws, database))
-        streams.create(streams.client(self.state.read_env()), STREAMS.values())
-        self.say(f"streams: {', '.join(STREAMS)}")
+        deployment.deploy(self.state, self.state.read_env(), self.clock, self.say)
         with closing(self._warehouse()) as warehouse:
             warehouse.prepare(list(OUTPUTS.values()))
         self.say(f"warehouse tables: {', '.join(OUTPUTS)}")
@@ -87,80 +90,53 @@ class Stack:
             self.state.write_env(known | postgres.variables(self.state, database))
         return database
 
-    def start_job(self) -> Background:
-        """The stream job, in the background; it is ready some ten seconds later."""
-        if (running := processes.find(self.state, JOB)) is not None:
-            return running
-        port = ports.choose(0)
-        environ = self.child_environ() | {
-            "JAVA_HOME": str(java.find(self.environ).home),
-            "HEADRACE_HEALTH_PORT": str(port),
-        }
-        job = processes.start(self.state, JOB, self.job_command, environ, port=port)
-        self.say("stream job: starting Spark")
-        return job
-
-    def wait_for_job(self) -> None:
-        """Return once the stream job says that it is healthy. Raises LocalStackFailed when it does not."""
-        deadline = self.clock.monotonic() + _JOB_READY_SECONDS
-        while not self.job_healthy():
-            self.check_job()
-            if self.clock.monotonic() > deadline:
-                raise LocalStackFailed(
-                    f"the stream job is not healthy after {_JOB_READY_SECONDS} s: "
-                    + processes.last_words(self.state, JOB)
-                )
-            self.clock.sleep(0.2)
-        self.say("stream job: running")
-
-    def check_job(self) -> None:
-        """Raise LocalStackFailed when the stream job has ended."""
-        if processes.find(self.state, JOB) is None:
-            raise LocalStackFailed("the stream job ended: " + processes.last_words(self.state, JOB, 15))
-
-    def job_healthy(self) -> bool:
-        """Whether the stream job runs and calls itself healthy."""
-        job = processes.find(self.state, JOB)
-        return job is not None and _healthy(job.port)
-
     def down(self, *, now: bool = False) -> None:
-        """Stop producers, let the job read the streams to their end unless `now`, stop everything."""
+        """Stop producers, let the workers read the streams to their end unless `now`, stop everything."""
         for name in processes.names(self.state):
             if name.startswith(PRODUCER):
                 self._stop(name)
-        if not now and processes.find(self.state, JOB) and processes.find(self.state, emulator.NAME):
-            self._let_the_job_catch_up()
-        for name in (JOB, emulator.NAME, postgres.NAME):
+        if not now and processes.find(self.state, emulator.NAME):
+            self._let_the_workers_catch_up()
+        for name in _STOPPED_IN_ORDER:
             self._stop(name)
 
-    def caught_up(self) -> bool:
-        """Whether the warehouse holds everything that is on the streams."""
-        environ = self.state.read_env()
-        kinesis, name = streams.client(environ), environ["HEADRACE_STREAM"]
-        with closing(self._warehouse()) as warehouse:
-            progress = warehouse.progress(streams.identity(kinesis, name))
-        return streams.read_to_the_end(kinesis, name, {shard.shard: shard.position for shard in progress})
+    def behind(self, names: Collection[str] = NAMES) -> str | None:
+        """The first of these workers that has not done with everything on the streams; None: all have.
+
+        The order is that of the way: what the archive splits off is the error desk's.
+        """
+        readers = Readers(self.state, self.clock)
+        done = {
+            JOB: readers.counted,
+            ARCHIVE: readers.archived,
+            DESK: readers.merged,
+        }
+        return next((name for name in NAMES if name in names and not done[name]()), None)
 
     def status(self) -> list[Part]:
         """Every part of the stack, running or not, and producers that run."""
         others = [name for name in processes.names(self.state) if name.startswith(PRODUCER)]
-        return [self._part(name) for name in (emulator.NAME, postgres.NAME, JOB, *others)]
+        return [self._part(name) for name in (emulator.NAME, postgres.NAME, *NAMES, *others)]
 
     def child_environ(self) -> dict[str, str]:
         """The environment of a process that works on this stack."""
         return environment.for_child(self.environ, self.state.read_env())
 
-    def _let_the_job_catch_up(self) -> None:
-        self.say("letting the stream job read everything")
-        deadline = self.clock.monotonic() + _TIP_SECONDS
+    def _let_the_workers_catch_up(self) -> None:
+        running = [name for name in NAMES if processes.find(self.state, name)]
+        waiting, deadline = "", self.clock.monotonic() + _TIP_SECONDS
         try:
-            while not self.caught_up():
-                if self.clock.monotonic() > deadline or processes.find(self.state, JOB) is None:
-                    self.say("the stream job did not get to the end; the rest is kept for the next `up`")
+            while (name := self.behind(running)) is not None:
+                title = WORKERS[name].title
+                if name != waiting:
+                    self.say(f"letting the {title} read everything")
+                    waiting = name
+                if self.clock.monotonic() > deadline or processes.find(self.state, name) is None:
+                    self.say(f"the {title} did not get to the end; the rest is kept for the next `up`")
                     return
                 self.clock.sleep(0.2)
         except HeadraceError as error:
-            self.say(f"cannot tell how far the stream job is ({error}); the rest is kept for the next `up`")
+            self.say(f"cannot tell how far the workers are ({error}); the rest is kept for the next `up`")
 
     def _warehouse(self) -> Warehouse:
         return connect(self.state.read_env()["HEADRACE_WAREHOUSE_URL"], self.clock)
@@ -184,13 +160,5 @@ class Stack:
         if background is None:
             return Part(name, running=False, pid=None, address=None, healthy=None)
         address = f"{ports.LOOPBACK}:{background.port}" if background.port else None
-        healthy = _healthy(background.port) if name == JOB else None
+        healthy = self.workers.healthy(name) if name in NAMES else None
         return Part(name, running=True, pid=background.pid, address=address, healthy=healthy)
-
-
-def _healthy(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://{ports.LOOPBACK}:{port}/healthz", timeout=5):
-            return True
-    except (urllib.error.URLError, OSError):
-        return False

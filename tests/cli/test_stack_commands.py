@@ -12,7 +12,7 @@ pytestmark = pytest.mark.stack
 
 def test_up_status_down(headrace: Headrace, state: State) -> None:
     assert headrace("status").code == 1
-    up = headrace("up", "--without", "stream")
+    up = headrace("up", "--without", "stream", "--without", "archive", "--without", "error-desk")
     assert up.code == 0
     assert f"source {state.env}" in up.err
     status = headrace("status", "--json")
@@ -22,6 +22,8 @@ def test_up_status_down(headrace: Headrace, state: State) -> None:
         "emulator": True,
         "postgres": True,
         "stream": False,
+        "archive": False,
+        "error-desk": False,
     }
     assert headrace("status").out.startswith(f"emulator     pid {parts['emulator']['pid']}")
     assert headrace("down").code == 0

@@ -12,12 +12,13 @@ from headrace.errors import LocalStackFailed
 from headrace.ops.clock import SystemClock
 from headrace.schemas.registry import OUTPUTS
 from infra.local import java, processes, streams
-from infra.local.stack import JOB, Stack
+from infra.local.stack import Stack
 from infra.local.state import State
+from infra.local.workers import ARCHIVE, DESK, JOB, NAMES, Workers
 
 pytestmark = pytest.mark.stack
 
-JOB_THAT_WORKS = """
+WORKER = """
 import os
 import socket
 from headrace.ops.health import Health, HealthServer
@@ -28,11 +29,15 @@ with HealthServer(lambda: Health(ok=True, detail={}), port=int(os.environ["HEADR
         pass
 print("drained", os.environ["HEADRACE_WAREHOUSE_URL"][:13], os.environ.get("AWS_PROFILE"))
 """
-JOB_THAT_FAILS = "raise SystemExit('no disk left for the checkpoint')"
+FAILING = "raise SystemExit('no disk left for the checkpoint')"
 
 
-def job(program: str) -> tuple[str, ...]:
-    return sys.executable, "-c", program
+def program(text: str) -> tuple[str, ...]:
+    return sys.executable, "-c", text
+
+
+def all_run(text: str) -> dict[str, tuple[str, ...]]:
+    return dict.fromkeys(NAMES, program(text))
 
 
 def running(state: State) -> list[str]:
@@ -42,9 +47,9 @@ def running(state: State) -> list[str]:
 def test_up_brings_everything_and_down_leaves_nothing_running(
     stack: Callable[..., Stack], state: State, said: list[str]
 ) -> None:
-    local = stack(job_command=job(JOB_THAT_WORKS), environ=dict(os.environ) | {"AWS_PROFILE": "production"})
+    local = stack(commands=all_run(WORKER), environ=dict(os.environ) | {"AWS_PROFILE": "production"})
     local.up()
-    assert running(state) == ["emulator", "postgres", "stream"]
+    assert running(state) == ["archive", "emulator", "error-desk", "postgres", "stream"]
     assert all(part.running and part.healthy is not False for part in local.status())
     local.down(now=True)
     assert running(state) == []
@@ -53,8 +58,8 @@ def test_up_brings_everything_and_down_leaves_nothing_running(
 
 
 def test_up_twice_keeps_what_runs(stack: Callable[..., Stack], state: State) -> None:
-    local = stack(job_command=job(JOB_THAT_WORKS))
-    local.up(stream=False)
+    local = stack(commands=all_run(WORKER))
+    local.up(NAMES)
     first = [processes.find(state, name) for name in ("emulator", "postgres")]
     local.up()
     assert [processes.find(state, name) for name in ("emulator", "postgres")] == first
@@ -64,7 +69,7 @@ def test_up_twice_keeps_what_runs(stack: Callable[..., Stack], state: State) -> 
 def test_the_env_file_leads_an_aws_sdk_and_psql_to_the_stack(
     stack: Callable[..., Stack], state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack().up(stream=False)
+    stack().up(NAMES)
     shell = subprocess.run(
         ["sh", "-c", f'. "{state.env}"; env'],
         env={"PATH": os.environ["PATH"]},
@@ -75,7 +80,7 @@ def test_the_env_file_leads_an_aws_sdk_and_psql_to_the_stack(
     for line in shell.stdout.splitlines():
         monkeypatch.setenv(*line.split("=", 1))
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    assert boto3.client("kinesis").list_streams()["StreamNames"] == ["events"]
+    assert boto3.client("kinesis").list_streams()["StreamNames"] == ["errors", "events"]
     with psycopg.connect("") as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
     assert {(name,) for name in OUTPUTS} <= set(tables)
@@ -85,26 +90,26 @@ def test_a_job_that_dies_is_said_with_its_last_words_and_nothing_is_left_running
     stack: Callable[..., Stack], state: State
 ) -> None:
     with pytest.raises(LocalStackFailed, match="no disk left for the checkpoint"):
-        stack(job_command=job(JOB_THAT_FAILS)).up()
+        stack(commands=all_run(WORKER) | {JOB: program(FAILING)}).up()
     assert running(state) == []
 
 
 def test_a_failed_up_stops_only_what_it_started(stack: Callable[..., Stack], state: State) -> None:
-    stack().up(stream=False)
+    stack().up(NAMES)
     with pytest.raises(LocalStackFailed):
-        stack(job_command=job(JOB_THAT_FAILS)).up()
+        stack(commands=all_run(WORKER) | {JOB: program(FAILING)}).up()
     assert running(state) == ["emulator", "postgres"]
 
 
 def test_an_interrupted_up_leaves_nothing_running(
     stack: Callable[..., Stack], state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(_self: Stack) -> None:
+    def interrupted(_self: Workers, _name: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Stack, "wait_for_job", interrupted)
+    monkeypatch.setattr(Workers, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        stack(job_command=job(JOB_THAT_WORKS)).up()
+        stack(commands=all_run(WORKER)).up()
     assert running(state) == []
 
 
@@ -120,28 +125,34 @@ def test_without_a_fitting_java_nothing_is_started(
     assert not state.run.exists()
 
 
-def test_down_stops_producers_first_and_waits_until_the_job_has_read_everything(
+def test_down_stops_producers_first_and_waits_until_everything_is_read(
     stack: Callable[..., Stack],
     state: State,
     said: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    local = stack(job_command=job(JOB_THAT_WORKS))
+    local = stack(commands=all_run(WORKER))
     local.up()
-    processes.start(state, "producer-1", job("import signal; signal.pause()"), os.environ)
+    processes.start(state, "producer-1", program("import signal; signal.pause()"), os.environ)
     seen = []
+    answers = iter([JOB, JOB, ARCHIVE, DESK, None])
 
-    def caught_up(_self: Stack) -> bool:
+    def behind(_self: Stack, names: list[str]) -> str | None:
+        assert names == [*NAMES]
         seen.append(running(state))
-        return len(seen) == 3
+        return next(answers)
 
-    monkeypatch.setattr(Stack, "caught_up", caught_up)
+    monkeypatch.setattr(Stack, "behind", behind)
     local.down()
-    assert seen == [["emulator", "postgres", "stream"]] * 3
-    assert said[-5:] == [
+    assert seen == [["archive", "emulator", "error-desk", "postgres", "stream"]] * 5
+    assert said[-9:] == [
         "producer-1: stopped",
         "letting the stream job read everything",
+        "letting the archive read everything",
+        "letting the error desk read everything",
         "stream: stopped",
+        "archive: stopped",
+        "error-desk: stopped",
         "emulator: stopped",
         "postgres: stopped",
     ]
@@ -154,26 +165,30 @@ def test_down_does_not_wait_for_a_job_that_died(
     clock: SystemClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    local = stack(job_command=job(JOB_THAT_WORKS))
+    local = stack(commands=all_run(WORKER))
     local.up()
 
-    def not_yet(_self: Stack) -> bool:
+    def not_yet(_self: Stack, _names: list[str]) -> str:
         processes.stop(state, JOB, clock)
-        return False
+        return JOB
 
-    monkeypatch.setattr(Stack, "caught_up", not_yet)
+    monkeypatch.setattr(Stack, "behind", not_yet)
     local.down()
     assert any("kept for the next `up`" in line for line in said)
     assert running(state) == []
 
 
-def test_what_is_not_committed_is_not_caught_up(stack: Callable[..., Stack], state: State) -> None:
+def test_what_is_on_the_streams_and_not_done_is_seen(stack: Callable[..., Stack], state: State) -> None:
     local = stack()
-    local.up(stream=False)
-    assert local.caught_up()
-
-    streams.client(state.read_env()).put_record(StreamName="events", Data=b"{}", PartitionKey="k")
-    assert not local.caught_up()
+    local.up(NAMES)
+    assert local.behind() is None
+    kinesis = streams.client(state.read_env())
+    kinesis.put_record(StreamName="errors", Data=b"{}", PartitionKey="k")
+    assert local.behind([JOB]) is None
+    assert local.behind([ARCHIVE]) == ARCHIVE
+    assert local.behind([DESK]) == DESK
+    kinesis.put_record(StreamName="events", Data=b"{}", PartitionKey="k")
+    assert local.behind() == JOB
 
 
 def test_a_port_that_is_taken_is_said(stack: Callable[..., Stack], said: list[str]) -> None:
@@ -182,14 +197,14 @@ def test_a_port_that_is_taken_is_said(stack: Callable[..., Stack], said: list[st
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        stack(emulator_port=port).up(stream=False)
+        stack(emulator_port=port).up(NAMES)
     assert f"({port} is taken)" in said[0]
 
 
 def test_the_database_alone_comes_up_for_a_question_and_env_follows_its_port(
     stack: Callable[..., Stack], state: State
 ) -> None:
-    stack().up(stream=False)
+    stack().up(NAMES)
     stack().down(now=True)
     before = state.read_env()
     database = stack().start_database()
