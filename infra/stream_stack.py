@@ -39,7 +39,7 @@ class StreamStack(cdk.Stack):
         archive = declare_archive(self, stage, key)
         code = lambda_.Code.from_asset(bundle) if bundle else self._uploaded()
         transform = Transform(self, stage, code, streams["errors"], key)
-        alarms = Alarms(self, key)
+        alarms = Alarms(self, key, computes=not stage.local)
         for name, stream in streams.items():
             alarms.of_stream(name.capitalize(), stream.stream_name)
         alarms.of_transform(transform, METRICS, SERVICE)

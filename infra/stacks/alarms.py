@@ -21,10 +21,14 @@ _REJECTED_SHARE, _REJECTED_OF = 0.05, 100  # as the stream job's breaker judges
 
 
 class Alarms(Construct):
-    """Makes alarms; no data is no alarm, because an idle stream has none."""
+    """Makes alarms; no data is no alarm, because an idle stream has none.
 
-    def __init__(self, scope: Construct, key: kms.IKey) -> None:
+    `computes`: whether an alarm can be on what is computed of metrics, which the emulator does not know.
+    """
+
+    def __init__(self, scope: Construct, key: kms.IKey, *, computes: bool) -> None:
         super().__init__(scope, "Alarms")
+        self._computes = computes
         self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
 
     def of_stream(self, name: str, stream_name: str) -> None:
@@ -54,12 +58,8 @@ class Alarms(Construct):
         }
         text = "Records lie whole under the archive's error prefix: replay them."
         self._raise("TransformFailedRecords", text, told["RecordsFailed"], 0)
-        share = cloudwatch.MathExpression(
-            expression=f"IF(rejected + delivered >= {_REJECTED_OF}, rejected / (rejected + delivered), 0)",
-            using_metrics={"rejected": told["RecordsRejected"], "delivered": told["RecordsDelivered"]},
-            period=_FIVE,
-        )
-        self._raise("TransformRejects", "The transform rejects many records.", share, _REJECTED_SHARE)
+        if self._computes:
+            self._of_share(told["RecordsRejected"], told["RecordsDelivered"])
 
     def of_delivery(self, name: str, delivery_stream_name: str) -> None:
         """An archive that is behind, that refuses, or that opens too many partitions."""
@@ -73,6 +73,14 @@ class Alarms(Construct):
         exceeded = _metric("AWS/Firehose", "PartitionCountExceeded", dimensions, "Maximum")
         text = f"The delivery of stream {name} has more partitions open than Firehose allows."
         self._raise(f"{name}Partitions", text, exceeded, 0)
+
+    def _of_share(self, rejected: cloudwatch.IMetric, delivered: cloudwatch.IMetric) -> None:
+        share = cloudwatch.MathExpression(
+            expression=f"IF(rejected + delivered >= {_REJECTED_OF}, rejected / (rejected + delivered), 0)",
+            using_metrics={"rejected": rejected, "delivered": delivered},
+            period=_FIVE,
+        )
+        self._raise("TransformRejects", "The transform rejects many records.", share, _REJECTED_SHARE)
 
     def _raise(
         self,

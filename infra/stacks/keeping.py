@@ -7,7 +7,7 @@ whole stack. So each has a parameter that says whether the stack makes it.
 import aws_cdk as cdk
 from constructs import Construct
 
-MAKE, KEEP = "make", "keep"
+from infra.local.deployment import KEEP, MAKE
 
 
 def unless_there(resource: Construct, parameter: str) -> None:

@@ -9,12 +9,10 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra import bundle
+from infra.local.deployment import FUNCTION
 from infra.stacks.accepted import accept
 from infra.stacks.key import through
 from infra.stacks.stage import Stage
-
-FUNCTION_NAME = "headrace-transform"
-"""On the laptop."""
 
 TIMEOUT = cdk.Duration.seconds(60)
 _LOG_DAYS = logs.RetentionDays.THREE_MONTHS
@@ -37,7 +35,7 @@ class Transform(lambda_.Function):
         super().__init__(
             scope,
             "Transform",
-            function_name=stage.fixed(FUNCTION_NAME),
+            function_name=stage.fixed(FUNCTION),
             description="Good records of `events` to the archive, rejects to `errors`.",
             code=code,
             handler=bundle.HANDLER,
