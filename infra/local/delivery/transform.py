@@ -46,7 +46,7 @@ class Transform:
         self._names = names
         self._clock = clock
         self._new_id = new_id
-        self._room = PAYLOAD_LIMIT - len(self._event([]))
+        self._room = PAYLOAD_LIMIT - len(self._event([])) + len(",")  # the first record needs none before it
 
     def cut(self, waiting: Iterable[SourceRecord]) -> Batch:
         """The first of the waiting records that go in one call; at least one, even if it does not fit."""
@@ -65,12 +65,13 @@ class Transform:
     def run(self, batch: Batch) -> list[Outcome]:
         """One outcome per record. Raises TransformUnavailable, and then nothing has become of any."""
         attempts = TRANSFORM_RETRIES + 1
-        if sum(map(len, batch.encoded)) > self._room:  # Lambda would refuse it each time
-            return function_failed(batch.records, attempts)
         for attempt in range(attempts):
+            event = self._event(batch.encoded)
+            if len(event) > PAYLOAD_LIMIT:  # Lambda would refuse it each time
+                break
             if attempt:
                 self._clock.sleep(_PAUSE_SECONDS)
-            answer = self._invoke(self._event(batch.encoded))
+            answer = self._invoke(event)
             if not answer.failed and len(answer.payload) <= PAYLOAD_LIMIT:
                 return outcomes(batch.records, answer.payload)
         return function_failed(batch.records, attempts)

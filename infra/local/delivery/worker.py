@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from headrace.errors import ArchiveRefused, KinesisNotFound, RetryError, StreamRecreated
@@ -49,6 +50,7 @@ class Worker:
         self._clock = clock
         self._drain_seconds = drain_seconds
         self._pause = _FIRST_PAUSE
+        self._until = 0.0  # when the time for draining is up, once a stop is requested
         self._log = get_logger(stream=stream)
         self._thread = threading.Thread(target=self._run, name=f"delivery-{stream}", daemon=True)
 
@@ -68,13 +70,20 @@ class Worker:
     def _run(self) -> None:
         try:
             delivery: DeliveryStream | None = None
-            while not (self._shutdown.requested() and all(feeder.is_done for feeder in self._feeders)):
+            while not self._is_to_drain():
                 delivery = self._go_on(delivery)
             if delivery is not None:
                 self._drain(delivery)
         except BaseException as error:  # noqa: BLE001  kept for the process, which ends by it
             self.failure = error
             self._shutdown.request(f"the delivery of {self._stream} failed")
+
+    def _is_to_drain(self) -> bool:
+        """The time runs from the request on, also while the feeders drain."""
+        if not self._shutdown.requested():
+            return False
+        self._until = self._until or self._clock.monotonic() + self._drain_seconds
+        return all(feeder.is_done for feeder in self._feeders)
 
     def _go_on(self, delivery: DeliveryStream | None) -> DeliveryStream | None:
         if delivery is None:
@@ -83,7 +92,8 @@ class Worker:
             moved = self._try(delivery.step)
         except StreamRecreated as error:
             self._log.warning("the stream is another one", why=str(error))
-            self._flush(delivery, lambda: not self._shutdown.requested())
+            if not self._flush(delivery, lambda: not self._shutdown.requested()):
+                self._log.error("the last records of the old stream could not be written")
             return None
         if moved is False:
             self._wait(_IDLE_SECONDS)
@@ -92,10 +102,11 @@ class Worker:
 
     def _drain(self, delivery: DeliveryStream) -> None:
         """Read to the end of the stream, for half of the time at most, and write everything."""
-        begun = self._clock.monotonic()
-        while self._clock.monotonic() < begun + self._drain_seconds / 2 and self._try(delivery.step):
-            pass
-        if not self._flush(delivery, lambda: self._clock.monotonic() < begun + self._drain_seconds):
+        until = self._until
+        with suppress(StreamRecreated):  # the next start reads the new one
+            while self._clock.monotonic() < until - self._drain_seconds / 2 and self._try(delivery.step):
+                pass
+        if not self._flush(delivery, lambda: self._clock.monotonic() < until):
             self._log.warning("not everything could be written: the next start delivers the rest")
 
     def _flush(self, delivery: DeliveryStream, patient: Callable[[], bool]) -> bool:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import random
 import re
 from typing import Any
 
@@ -76,13 +75,21 @@ def test_a_megabyte_of_raw_records_is_called_at_once_and_no_call_has_more(script
     assert [len(event["records"]) for event in scripted.events] == [4, 2]
 
 
-def test_a_request_never_passes_lambdas_limit_however_small_its_records(scripted: Scripted) -> None:
-    delivery = scripted.delivery()
-    rng = random.Random(3)
-    step(delivery, scripted, *(rng.randbytes(rng.randrange(9)) for _ in range(40_000)))
-    delivery.flush()
-    assert sum(len(event["records"]) for event in scripted.events) == 40_000
-    assert 6_291_556 - 500 < scripted.longest_event <= 6_291_556
+LIMIT = 6_291_556
+
+
+def test_a_request_has_lambdas_limit_at_most_and_up_to_its_last_byte(scripted: Scripted) -> None:
+    short = [record(b"", number) for number in range(20_000)]
+    scripted.deliver(short)
+    fitting = len(scripted.events[0]["records"])
+    assert sum(len(event["records"]) for event in scripted.events) == 20_000
+    left = LIMIT - scripted.longest_event
+    assert 0 <= left < 1_000
+    for more, calls in ((left, 1), (left + 1, 2)):
+        again = Scripted(scripted.clock)
+        again.deliver([*short[: fitting - 1], record(b"", fitting, partition_key="k" * (len("key") + more))])
+        assert (len(again.events), again.longest_event <= LIMIT) == (calls, True)
+        assert calls == 2 or again.longest_event == LIMIT
 
 
 def test_a_record_too_long_for_any_request_fails_as_if_lambda_had_refused_it_four_times(

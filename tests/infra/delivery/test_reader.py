@@ -113,16 +113,18 @@ def test_a_checkpoint_of_another_stream_counts_for_nothing(
 
 
 def test_children_are_read_once_their_parents_are_drained(kinesis: KinesisDouble, open_reader: Open) -> None:
-    put(kinesis, *NUMBERS[:50])
-    reader = open_reader()
-    found = list(reader.read())
+    put(kinesis, *(b"early %03d" % n for n in range(500)))
     kinesis.split(A)
-    put(kinesis, *NUMBERS[50:100])
+    put(kinesis, *NUMBERS[:50])
     kinesis.merge("shardId-000000000003", B)
-    put(kinesis, *NUMBERS[100:150])
-    found += everything(reader)
-    assert data(found) == NUMBERS[:150]
-    assert len({record.shard for record in found}) == 5
+    put(kinesis, *NUMBERS[50:100])
+    found = everything(open_reader())
+    assert data(found) == sorted([*NUMBERS[:100], *(b"early %03d" % n for n in range(500))])
+    shards = [record.shard for record in found]
+    assert len(set(shards)) == 5
+    for parent, child in ((A, 2), (A, 3), (B, 4), ("shardId-000000000003", 4)):
+        first_of_child = shards.index(f"shardId-00000000000{child}")
+        assert parent not in shards[first_of_child:]
 
 
 def test_a_restart_after_a_split_reads_nothing_twice(kinesis: KinesisDouble, open_reader: Open) -> None:

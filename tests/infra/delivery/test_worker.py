@@ -114,6 +114,21 @@ def test_a_stream_made_anew_is_opened_anew_once_the_old_records_are_written(benc
     assert (old.lines(), new.lines()) == ([b"old"], [b"new"])
 
 
+def test_a_stream_that_goes_while_a_stop_drains_it_does_not_keep_its_records_from_the_archive(
+    bench: Bench,
+) -> None:
+    scripted = Scripted(bench.clock)
+    scripted.chunks = [records(b"one"), StreamRecreated("made anew")]
+
+    def begin() -> DeliveryStream:
+        bench.shutdown.request("a stop")
+        return scripted.delivery()
+
+    worker = bench.start("events", begin)
+    bench.stop()
+    assert (scripted.lines(), worker.failure) == ([b"one"], None)
+
+
 @pytest.mark.parametrize("error", [KinesisRefused("denied"), ZeroDivisionError("a bug")])
 def test_what_no_waiting_can_help_ends_the_process_and_is_told(bench: Bench, error: Exception) -> None:
     def begin() -> DeliveryStream:
