@@ -85,8 +85,9 @@ class Column:
 class Table:
     """A table: columns in order, the order on disk (`sort_key`) and the spread over nodes (`dist_key`).
 
-    `dist_key` None spreads the rows evenly. There are no primary or unique keys: Redshift does not
-    enforce them, so nothing may lean on them.
+    `dist_key` None spreads the rows evenly. Rows are merged by `lookup_key`, a short column: an index where
+    the engine has them, so that a merge into a large table need not read all of it. There are no primary or
+    unique keys: Redshift does not enforce them, so nothing may lean on them.
 
     Raises:
         ValueError: a name is not plain, appears twice, or a key is no column.
@@ -97,6 +98,7 @@ class Table:
     sort_key: tuple[str, ...] = ()
     dist_key: str | None = None
     description: str = ""
+    lookup_key: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a table that some target could not create."""
@@ -106,7 +108,7 @@ class Table:
             raise ValueError(f"{self.name} has no columns")
         if len(set(names)) != len(names):
             raise ValueError(f"{self.name} names a column twice: {names}")
-        for key in (*self.sort_key, *([self.dist_key] if self.dist_key else [])):
+        for key in filter(None, (*self.sort_key, self.dist_key, self.lookup_key)):
             self.column(key)
 
     def column(self, name: str) -> Column:

@@ -171,6 +171,7 @@ REJECTS = Table(
         Column("replayed_at", TIMESTAMP, nullable=True, description="When it was last put back; NULL: never"),
     ),
     sort_key=("first_seen",),
+    lookup_key="id",
     description="Every rejected record, whole, with its reason; one row per id.",
 )
 

@@ -44,4 +44,5 @@ def any_table(draw: st.DrawFn) -> Table:
         columns=tuple(columns),
         sort_key=tuple(draw(st.lists(st.sampled_from(column_names), unique=True, max_size=3))),
         dist_key=draw(st.one_of(st.none(), st.sampled_from(column_names))),
+        lookup_key=draw(st.one_of(st.none(), st.sampled_from(column_names))),
     )

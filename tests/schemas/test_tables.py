@@ -20,6 +20,8 @@ def test_a_column_comes_once_and_a_key_is_a_column() -> None:
         Table("t", (COLUMN,), sort_key=("m",))
     with pytest.raises(ValueError, match="no column 'm'"):
         Table("t", (COLUMN,), dist_key="m")
+    with pytest.raises(ValueError, match="no column 'm'"):
+        Table("t", (COLUMN,), lookup_key="m")
     with pytest.raises(ValueError, match="no columns"):
         Table("t", ())
 

@@ -153,7 +153,13 @@ def test_a_refused_row_leaves_the_place_where_it_was(desk: Callable[..., Desk], 
     sql("ALTER TABLE rejects ADD CHECK (raw <> 'line 2'::bytea)")
     with pytest.raises(WarehouseRefused):
         desk().merge(STREAM, SHARD, at(3), rows(1, 2, 3))
-    assert merged(sql) == positions_of(sql) == []
+    assert (merged(sql), positions_of(sql)) == ([], [])
+
+
+def test_a_reject_is_found_by_its_id_without_reading_all_of_them(sql: Sql, warehouse: object) -> None:  # noqa: ARG001  it makes the tables
+    assert [
+        d for (d,) in sql("SELECT indexdef FROM pg_indexes WHERE tablename = 'rejects'") if d.endswith("(id)")
+    ]
 
 
 def test_positions_are_told_by_shard_as_kinesis_takes_them(desk: Callable[..., Desk], url: str) -> None:

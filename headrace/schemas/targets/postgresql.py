@@ -1,5 +1,7 @@
 """PostgreSQL DDL: the laptop's stand-in for Redshift, without what Redshift would not enforce."""
 
+from collections.abc import Sequence
+
 from headrace.schemas.tables import Column, ColumnType, Table
 from headrace.schemas.targets import sql
 from headrace.schemas.targets.sql import quote
@@ -12,12 +14,15 @@ def create_table(table: Table) -> str:
 
 
 def create_indexes(table: Table) -> list[str]:
-    """An index on the sort key alone: a long text does not fit an index row."""
-    if not table.sort_key:
-        return []
-    columns = ", ".join(quote(name) for name in table.sort_key)
-    index = quote(f"{table.name[:57]}__sort")
-    return [f"CREATE INDEX IF NOT EXISTS {index} ON {quote(table.name)} ({columns})"]
+    """Indexes on the sort key and the lookup key alone: a long text does not fit an index row."""
+    wanted = {"sort": table.sort_key, "lookup": (table.lookup_key,) if table.lookup_key else ()}
+    return [_index(table, suffix, columns) for suffix, columns in wanted.items() if columns]
+
+
+def _index(table: Table, suffix: str, columns: Sequence[str]) -> str:
+    listed = ", ".join(quote(name) for name in columns)
+    index = quote(f"{table.name[: 61 - len(suffix)]}__{suffix}")
+    return f"CREATE INDEX IF NOT EXISTS {index} ON {quote(table.name)} ({listed})"
 
 
 def type_name(type_: ColumnType) -> str:

@@ -30,15 +30,15 @@ def test_there_is_no_key_that_redshift_would_not_enforce(table: Table) -> None:
 
 
 @given(any_table())
-def test_the_one_index_is_on_the_sort_key(table: Table) -> None:
+def test_the_indexes_are_on_the_sort_key_and_the_lookup_key(table: Table) -> None:
     indexes = create_indexes(table)
+    keys = [table.sort_key, (table.lookup_key,) if table.lookup_key else ()]
 
-    assert len(indexes) == bool(table.sort_key)
-    for statement in indexes:
+    for statement, key in zip(indexes, filter(None, keys), strict=True):
         parsed = sqlglot.parse_one(statement, dialect="postgres")
         ordered = parsed.find(exp.IndexParameters)
         assert ordered is not None
-        assert [column.name for column in ordered.find_all(exp.Column)] == list(table.sort_key)
+        assert [column.name for column in ordered.find_all(exp.Column)] == list(key)
         assert len(parsed.this.name) <= 63
 
 
@@ -56,11 +56,12 @@ def test_the_ddl_is_what_a_person_would_write() -> None:
     assert create_indexes(table) == ['CREATE INDEX IF NOT EXISTS "page__sort" ON "page" ("at")']
 
 
-def test_the_index_of_the_longest_name_is_not_cut_by_the_engine() -> None:
-    table = Table("t" * 63, (Column("n", BIGINT),), sort_key=("n",))
+def test_the_indexes_of_the_longest_name_are_not_cut_by_the_engine() -> None:
+    table = Table("t" * 63, (Column("n", BIGINT),), sort_key=("n",), lookup_key="n")
 
     assert create_indexes(table) == [
         f'CREATE INDEX IF NOT EXISTS "{"t" * 57}__sort" ON "{"t" * 63}" ("n")',
+        f'CREATE INDEX IF NOT EXISTS "{"t" * 55}__lookup" ON "{"t" * 63}" ("n")',
     ]
 
 
