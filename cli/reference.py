@@ -21,6 +21,7 @@ from lambdas.transform.settings import TransformSettings
 from producers.catalog import load, names
 from producers.configuration import SOURCES
 from producers.settings import InputSettings, ProducerSettings
+from stream_jobs.error_desk.settings import ErrorDeskSettings
 from stream_jobs.replay.settings import ReplaySettings
 from stream_jobs.settings import StreamJobSettings
 
@@ -30,6 +31,7 @@ SETTINGS: dict[str, type[msgspec.Struct]] = {
     "Each input of a producer": InputSettings,
     **{f"An input from {name}": load(SOURCES, name).Settings for name in names(SOURCES)},
     "The stream job": StreamJobSettings,
+    "The error desk": ErrorDeskSettings,
     "The way back, and looking at streams": ReplaySettings,
     "The laptop's delivery": DeliverySettings,
     "The transform function": TransformSettings,

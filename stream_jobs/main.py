@@ -13,10 +13,11 @@ from headrace.schemas.streams import stream_identity
 from headrace.warehouse.probe import Probe, no_probe
 from headrace.warehouse.warehouse import connect
 from stream_jobs.commit import BatchCommitter
+from stream_jobs.java import find_java
 from stream_jobs.monitor import Monitor
 from stream_jobs.patience import Stopped, patiently
 from stream_jobs.query import StreamQuery, starting_position
-from stream_jobs.session import check_java, spark_session
+from stream_jobs.session import spark_session
 from stream_jobs.settings import StreamJobSettings
 from stream_jobs.source.connection import StreamConnection
 
@@ -47,7 +48,7 @@ def run(
     try:
         with HealthServer(monitor.health, port=settings.health_port) as server:
             logger.info("stream job starts", stream=settings.stream, health=f"http://127.0.0.1:{server.port}")
-            check_java(environ)
+            find_java(environ)
             _stream(settings, clock, shutdown, monitor, probe)
     except Stopped:
         pass

@@ -2,36 +2,14 @@
 
 import logging
 import os
-import re
-import shutil
 import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from headrace.errors import SettingsError
-
-_JAVA_VERSIONS = (17, 21)  # what Spark 4 supports
 _LOG_CONFIG = Path(__file__).with_name("log4j2.properties")
-
-
-def check_java(environ: Mapping[str, str]) -> None:
-    """Raises SettingsError when the Java that Spark would start is missing or has another version."""
-    home = environ.get("JAVA_HOME")
-    program = f"{home}/bin/java" if home else shutil.which("java", path=environ.get("PATH"))
-    where = "JAVA_HOME" if home else "PATH"
-    remedy = "Spark needs Java 17 or 21: install one, or point JAVA_HOME at it"
-    if program is None or not Path(program).exists():
-        raise SettingsError(f"no Java at {home}/bin ({where})." if home else f"no Java found. {remedy}")
-    told = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
-    version = re.search(r'version "(?:1\.)?(\d+)', told)
-    if version is None or int(version[1]) not in _JAVA_VERSIONS:
-        found = f"Java {version[1]}" if version else f"something that is no Java ({told[:80]!r})"
-        raise SettingsError(f"{program} ({where}) is {found}. {remedy}")
 
 
 def spark_session(*, master: str, memory: str, state: Path) -> SparkSession:
