@@ -1,4 +1,4 @@
-"""`headrace demo`: one real log, or live feeds, the whole way to proven windows."""
+"""`headrace demo`: one real log, or live feeds, the whole way to proven windows and a proven archive."""
 
 import signal
 from dataclasses import dataclass, field, replace
@@ -13,6 +13,7 @@ from rich.text import Text
 from cli import demo_progress
 from cli.analyst import connect
 from cli.consoles import console
+from cli.demo_archive import objects_table, rejects_table
 from cli.demo_input import EXAMPLE, DemoInput, Feeds, Replay
 from cli.demo_producer import Producer, counts
 from cli.demo_progress import Display, LiveDisplay, PlainDisplay, Progress
@@ -22,17 +23,23 @@ from cli.place import Place
 from cli.reconcile import draw
 from cli.windows import newest, table
 from headrace.errors import LocalStackFailed, SettingsError, WarehouseUnavailable
+from headrace.lake.events import EventsArchive
+from headrace.lake.objects import Lake
+from headrace.lake.objects import connect as open_lake
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.registry import OUTPUTS
-from headrace.warehouse.reconcile import reconcile
+from headrace.warehouse.reconcile import ArchiveCheck, reconcile
 from infra.local import java, ports, postgres, processes
 from infra.local.stack import PRODUCER, Stack
+from infra.local.workers import JOB, NAMES, WORKERS
 
 EXAMPLE_SPEED = 1000.0  # lines a second, so that there is something to watch
 _POLL = 0.5
 _STALL_SECONDS = 60
 _GIVE_UP_SECONDS = 10  # once the producer has failed, or has ended with nothing
-_ARRIVE_SECONDS = 30
+_ARRIVE_SECONDS = 60
+_ARCHIVE_SECONDS = 30  # what is older must be in the archive
+_QUICK_DELIVERY = {"HEADRACE_DELIVERY_SECONDS": "3"}  # so that nobody waits for a buffer to fill
 
 
 @click.command(epilog="Example: headrace demo --log /var/log/nginx/access.log.1.gz --rebase now")
@@ -105,7 +112,8 @@ class Demo:
 
     def __post_init__(self) -> None:
         """The stack tells its steps to the display."""
-        self.stack = self.place.stack(self.display.say)
+        stack = self.place.stack(self.display.say)
+        self.stack = replace(stack, environ=_QUICK_DELIVERY | dict(stack.environ))
         self.producer = Producer(self.place.state)
         self.started = self.place.clock.monotonic()
 
@@ -133,8 +141,9 @@ class Demo:
             self.stack.down(now=True)
         state.wipe()
         self.stack.start_services()
-        self.stack.start_job()
-        self.stack.wait_for_job()
+        for name in NAMES:
+            self.stack.workers.start(name)
+        self.stack.workers.wait(JOB)  # the others are awaited at the end
         self.display.say(f"producer: {self.given.title}")
         port = ports.choose(0)
         environ = self.stack.child_environ() | {"HEADRACE_HEALTH_PORT": str(port)}
@@ -145,7 +154,7 @@ class Demo:
         clock, last, moved, sent = self.place.clock, Progress(), self.place.clock.monotonic(), 0
         watched = [OUTPUTS[name] for name in self.given.watched]
         while clock.monotonic() - moved < self._patience():
-            self.stack.check_job()
+            self.stack.workers.check(JOB)
             self.producer.ask()
             producing = self._producing()
             try:
@@ -194,17 +203,40 @@ class Demo:
 
     def _conclude(self, progress: Progress) -> bool:
         """Print the last windows and the proof; whether every record is accounted for."""
-        with connect(self._url()) as connection:
-            found = [newest(connection, output, 8) for output in OUTPUTS.values()]
-        last = [each for each in found if each.rows]
-        self.filled = [each.output for each in last]
-        report = reconcile(self._url(), self.place.clock, wait=_ARRIVE_SECONDS)
-        explained = Text(lateness(progress, self.given.remedy))
+        lake = self._archive()
+        check = ArchiveCheck(EventsArchive(lake), _ARCHIVE_SECONDS)
+        report = reconcile(self._url(), self.place.clock, wait=_ARRIVE_SECONDS, check=check)
         if not report.sources:
             self.screen.print("Nothing was sent, so there is nothing to prove.")
             return False
-        self.screen.print(Group(*map(table, last), explained, draw(report, every=True)))
+        self._wait_for_the_rest()
+        with connect(self._url()) as connection:
+            found = [newest(connection, output, 8) for output in OUTPUTS.values()]
+            rejects = rejects_table(connection)
+        last = [each for each in found if each.rows]
+        self.filled = [each.output for each in last]
+        explained = Text(lateness(progress, self.given.remedy))
+        objects = objects_table(lake.bucket, lake.list(""))
+        self.screen.print(Group(*map(table, last), explained, objects, rejects, draw(report, every=True)))
         return report.balanced and self.failure is None
+
+    def _wait_for_the_rest(self) -> None:
+        """Let the archive and the error desk come to the end of the streams, as long as they may take."""
+        deadline, said = self.place.clock.monotonic() + _ARRIVE_SECONDS, ""
+        while (name := self.stack.behind()) is not None:
+            title = WORKERS[name].title
+            self.stack.workers.check(name)
+            if title != said:
+                self.display.say(f"letting the {title} read everything")
+                said = title
+            if self.place.clock.monotonic() > deadline:
+                self.display.say(f"the {title} is not at the end yet")
+                return
+            self.place.clock.sleep(_POLL)
+
+    def _archive(self) -> Lake:
+        environ = self.stack.child_environ()
+        return open_lake(environ["HEADRACE_ARCHIVE_BUCKET"], environ)
 
     def _url(self) -> str:
         database = processes.find(self.place.state, postgres.NAME)
