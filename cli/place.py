@@ -12,8 +12,11 @@ from headrace.ops.clock import Clock
 from headrace.ops.settings import load
 
 if TYPE_CHECKING:
+    from headrace.lake.objects import Lake
     from infra.local.stack import Stack
     from infra.local.state import State
+
+_BUCKET = "HEADRACE_ARCHIVE_BUCKET"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,21 @@ class Place:
         from infra.local import postgres  # noqa: PLC0415  the help should not wait for it
 
         return postgres.url(state, self.stack(tell).start_database())
+
+    def archive(self) -> "Lake":
+        """The archive to ask. Raises SettingsError when none is named and no local stack runs."""
+        from headrace.lake.objects import connect  # noqa: PLC0415  the help should not wait for it
+        from infra.local import emulator, environment, processes  # noqa: PLC0415  the same
+
+        named, local = self.settings.archive_bucket, self.state.read_env()
+        if named is not None and (self.environ.get("AWS_ENDPOINT_URL") or named != local.get(_BUCKET)):
+            return connect(named, self.environ)
+        if _BUCKET not in local or processes.find(self.state, emulator.NAME) is None:
+            raise SettingsError(
+                f"no archive: {_BUCKET} names no bucket, and no local stack runs in {self.state.root} "
+                "(start it with `headrace up`)."
+            )
+        return connect(local[_BUCKET], environment.for_child(self.environ, local))
 
     def streams_environ(self) -> Mapping[str, str]:
         """The environment for a process that reads or writes streams.

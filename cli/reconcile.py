@@ -9,11 +9,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cli.archive_account import ReadingBar, archive_faults, archive_table, mark, spelled
 from cli.consoles import console, grid
 from cli.exit_codes import FAILED, GOOD
 from cli.place import Place
-from headrace.warehouse.reconcile import reconcile, write_off
-from headrace.warehouse.report import Report, SourceReport, fold_settled
+from headrace.warehouse.reconcile import ArchiveCheck, reconcile, write_off
+from headrace.warehouse.report import ArchiveTotals, Report, SourceReport, fold_settled
 
 _COUNTS = (
     "sent",
@@ -55,6 +56,9 @@ class NumberRange(click.ParamType[tuple[int, int]]):
     metavar="SOURCE A-B",
     help="Book these numbers of a source as lost, for ever visible; needs --reason.",
 )
+@click.option(
+    "--archive", "archived", is_flag=True, help="Hold the ledger against the archive in S3 as well."
+)
 @click.option("--reason", help="Why the numbers are written off.")
 @click.pass_obj
 def command(
@@ -65,12 +69,13 @@ def command(
     *,
     as_json: bool,
     every: bool,
+    archived: bool,
 ) -> int:
     """Say per source and per output whether every record is accounted for, exactly once.
 
     "rejected" are those that still are; with "replayed", which were mended and counted since, all that ever
-    were. Exit code 0: every record is accounted for; 1: something is missing, in flight, counted twice, or a
-    producer has fallen silent.
+    were. Exit code 0: every record is accounted for, with --archive in S3 too; 1: something is missing, in
+    flight, counted twice, or a producer has fallen silent.
     """
     if (lost is None) != (reason is None):
         raise click.UsageError("--write-off and --reason belong together")
@@ -78,7 +83,9 @@ def command(
     if lost is not None and reason is not None:
         source, numbers = lost
         write_off(url, place.clock, source, numbers, reason=reason)
-    report = reconcile(url, place.clock, wait=wait)
+    with ReadingBar() as bar:
+        check = _check(place, bar) if archived else None
+        report = reconcile(url, place.clock, wait=wait, check=check)
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
     else:
@@ -86,10 +93,20 @@ def command(
     return GOOD if report.balanced else FAILED
 
 
+def _check(place: Place, bar: ReadingBar) -> ArchiveCheck:
+    from headrace.lake.events import DUE_SECONDS, EventsArchive  # noqa: PLC0415  only who asks pays for it
+
+    seconds = place.settings.archive_seconds
+    return ArchiveCheck(EventsArchive(place.archive()), DUE_SECONDS if seconds is None else seconds, bar.show)
+
+
 def draw(report: Report, *, every: bool = False) -> RenderableType:
     """The report as tables with the verdict under them."""
     sources = report.sources if every else fold_settled(report.sources)
-    return Group(_sources(sources), _outputs(report), _verdict(report))
+    tables = [_sources(sources), _outputs(report)]
+    if isinstance(report.archive, ArchiveTotals):
+        tables.insert(1, archive_table(report.archive, sources))
+    return Group(*tables, _verdict(report))
 
 
 def _sources(sources: list[SourceReport]) -> Table:
@@ -100,7 +117,7 @@ def _sources(sources: list[SourceReport]) -> Table:
     drawn.add_column("")
     for source in sources:
         counts = [f"{getattr(source, name):,}" for name in _COUNTS]
-        drawn.add_row(Text(source.source), *counts, _mark(good=source.balanced))
+        drawn.add_row(Text(source.source), *counts, mark(good=source.balanced))
     return drawn
 
 
@@ -111,8 +128,8 @@ def _outputs(report: Report) -> Table:
     drawn.add_column("expected", justify="right")
     drawn.add_column("")
     for output in (*report.outputs, report.ledger):
-        mark = _mark(good=output.balanced)
-        drawn.add_row(output.name, f"{output.records:,}", f"{output.expected:,}", mark)
+        good = mark(good=output.balanced)
+        drawn.add_row(output.name, f"{output.records:,}", f"{output.expected:,}", good)
     return drawn
 
 
@@ -122,10 +139,10 @@ def _verdict(report: Report) -> Text:
     lines = ["not balanced:"]
     for source in report.sources:
         if source.missing:
-            ranges = ", ".join(f"{a}-{b}" if a < b else str(a) for a, b in source.missing_ranges)
-            lines.append(f"  {source.source} lacks {source.missing:,}: {ranges}")
+            lines.append(f"  {source.source} lacks {source.missing:,}: {spelled(source.missing_ranges)}")
         if source.in_flight:
             lines.append(f"  {source.source} has {source.in_flight:,} in flight (--wait lets them arrive)")
+        lines += archive_faults(source)
         if source.silent:
             lines.append(f"  {source.source} has fallen silent without closing")
     for output in (*report.outputs, report.ledger):
@@ -135,7 +152,3 @@ def _verdict(report: Report) -> Text:
                 f"  {output.name} holds {abs(output.records - output.expected):,} {more} than expected"
             )
     return Text("\n".join(lines), style="red")
-
-
-def _mark(*, good: bool) -> Text:
-    return Text("ok", style="green") if good else Text("not ok", style="red")

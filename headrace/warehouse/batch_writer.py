@@ -15,7 +15,7 @@ from headrace.warehouse import system_tables as system
 from headrace.warehouse.batch import FoldedBatch, ShardProgress, Status
 from headrace.warehouse.dialects import postgresql as dialect
 from headrace.warehouse.session import Cursor
-from headrace.warehouse.staging import arrow_schema, check_unique, conform, harmless
+from headrace.warehouse.staging import check_unique, conform, harmless, rows_of
 
 
 def stage_windows(
@@ -58,12 +58,12 @@ def merge_rejects(cursor: Cursor, rejects: pa.Table | None) -> None:
 def merge_types(cursor: Cursor, types: Mapping[str, int]) -> None:
     """Add the good records to their type's count."""
     rows = [(name, count) for name, count in types.items() if count]
-    _merge_rows(cursor, system.LEDGER_TYPES, rows)
+    merge_rows(cursor, system.LEDGER_TYPES, rows)
 
 
 def merge_minutes(cursor: Cursor, minutes: Mapping[tuple[str, datetime], tuple[int, int]]) -> None:
     """Add what arrived to its type's minutes."""
-    _merge_rows(cursor, system.TYPE_MINUTES, [(*place, *counts) for place, counts in minutes.items()])
+    merge_rows(cursor, system.TYPE_MINUTES, [(*place, *counts) for place, counts in minutes.items()])
 
 
 def merge_sources(
@@ -78,7 +78,7 @@ def merge_sources(
         rows.append(
             (source, seen.get(source, 0), batch.dropped.get(source, 0), *words, replayed.get(source, 0), now)
         )
-    _merge_rows(cursor, system.LEDGER_SOURCES, rows)
+    merge_rows(cursor, system.LEDGER_SOURCES, rows)
 
 
 def merge_progress(cursor: Cursor, stream: str, progress: Iterable[ShardProgress], now: datetime) -> None:
@@ -89,7 +89,7 @@ def merge_progress(cursor: Cursor, stream: str, progress: Iterable[ShardProgress
         position = max(entry.position, held.get(entry.shard, ""), key=_place)
         parent, adjacent = (*entry.parents, "", "")[:2]
         rows.append((stream, entry.shard, position, entry.frontier, entry.closed, parent, adjacent, now))
-    _merge_rows(cursor, system.SHARD_PROGRESS, rows)
+    merge_rows(cursor, system.SHARD_PROGRESS, rows)
 
 
 def read_progress(cursor: Cursor, stream: str) -> list[ShardProgress]:
@@ -170,11 +170,7 @@ def _merge(cursor: Cursor, table: Table, rows: pa.Table) -> None:
     cursor.execute(merge_sql.merge(table, _stage_name(table), keys, rules).encode())
 
 
-def _merge_rows(cursor: Cursor, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
+def merge_rows(cursor: Cursor, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
+    """Merge whole rows into a system table by its rules."""
     if rows:
-        schema = arrow_schema(table)
-        columns = [
-            pa.array(values, field.type)
-            for values, field in zip(zip(*rows, strict=True), schema, strict=True)
-        ]
-        _merge(cursor, table, pa.table(columns, schema=schema))
+        _merge(cursor, table, rows_of(table, rows))

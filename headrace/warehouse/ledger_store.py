@@ -3,14 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import numpy as np
-import pyarrow as pa
-
 from headrace.warehouse.dialects import postgresql as dialect
 from headrace.warehouse.ledger import Ledger, SourceLedger
 from headrace.warehouse.ranges import RangeSet
 from headrace.warehouse.session import Cursor, Session
-from headrace.warehouse.staging import arrow_schema
+from headrace.warehouse.staging import rows_of
 from headrace.warehouse.system_tables import LEDGER_RANGES, Fate
 
 _SOURCES_PER_QUERY = 1_000
@@ -110,20 +107,8 @@ def write_changes(cursor: Cursor, before: Ledger, after: Mapping[str, SourceLedg
 
 
 def _rows(source: str, fate: Fate, ranges: RangeSet, *, unless_in: RangeSet) -> list[Row]:
-    """The ranges that the other set does not have with the same bounds."""
-    if not ranges:
-        return []
-    changed = np.ones(ranges.range_count, dtype=np.bool_)
-    if unless_in:
-        at = np.minimum(np.searchsorted(unless_in.firsts, ranges.firsts), unless_in.range_count - 1)
-        changed = (unless_in.firsts[at] != ranges.firsts) | (unless_in.lasts[at] != ranges.lasts)
-    firsts, lasts = ranges.firsts[changed].tolist(), ranges.lasts[changed].tolist()
-    return [(source, fate, first, last) for first, last in zip(firsts, lasts, strict=True)]
+    return [(source, fate, first, last) for first, last in ranges.unlike(unless_in).pairs()]
 
 
 def _stage(cursor: Cursor, name: str, rows: list[Row]) -> None:
-    schema = arrow_schema(LEDGER_RANGES)
-    columns = [
-        pa.array(values, field.type) for values, field in zip(zip(*rows, strict=True), schema, strict=True)
-    ]
-    dialect.stage(cursor, LEDGER_RANGES, name, pa.table(columns, schema=schema))
+    dialect.stage(cursor, LEDGER_RANGES, name, rows_of(LEDGER_RANGES, rows))

@@ -152,6 +152,10 @@ MERGE_RULES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Rule]]] = {
             "updated_at": replace,
         },
     ),
+    system.ARCHIVE_OBJECTS.name: (
+        ("object_key",),
+        {"etag": replace, "records": replace, "read_at": replace},
+    ),
     system.REJECTS.name: (
         ("id",),
         {

@@ -98,6 +98,14 @@ class RangeSet:
         near = high > low
         return RangeSet(_frozen(self.firsts[near]), _frozen(self.lasts[near]))
 
+    def unlike(self, other: "RangeSet") -> "RangeSet":
+        """Those of my whole ranges that `other` does not have with the same bounds."""
+        if not self or not other:
+            return self
+        at = np.minimum(np.searchsorted(other.firsts, self.firsts), other.range_count - 1)
+        changed = (other.firsts[at] != self.firsts) | (other.lasts[at] != self.lasts)
+        return RangeSet(_frozen(self.firsts[changed]), _frozen(self.lasts[changed]))
+
     def lowest_ranges(self, count: int) -> "RangeSet":
         """My first `count` ranges."""
         return RangeSet(_frozen(self.firsts[:count]), _frozen(self.lasts[:count]))

@@ -1,63 +1,94 @@
 """The proof from the outside: is every record that was sent accounted for, once, in every output?"""
 
-from datetime import datetime
-from typing import cast
-
-from psycopg import sql
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from headrace.errors import RetryError, WriteOffRefused
 from headrace.ops.clock import Clock
-from headrace.warehouse.batch_writer import read_frontier
+from headrace.warehouse.archive_report import judge_archive
+from headrace.warehouse.archive_store import Archive, Progress, note_gaps, read_archived, take_in
+from headrace.warehouse.books import read_books, read_said
 from headrace.warehouse.ledger import SourceLedger
-from headrace.warehouse.ledger_store import collect, read_sources, write_changes
+from headrace.warehouse.ledger_store import read_sources, write_changes
 from headrace.warehouse.postgresql import LOCK_WRITERS
 from headrace.warehouse.ranges import RangeSet
-from headrace.warehouse.report import OutputReport, Report, Said, is_silent, judge
-from headrace.warehouse.session import Cursor, Session
+from headrace.warehouse.report import Report, Said, is_silent
+from headrace.warehouse.session import Session
 
-POLL_SECONDS = 0.5
+POLL_SECONDS, ARCHIVE_POLL_SECONDS = 0.5, 2.0
 
 
-def reconcile(url: str, clock: Clock, *, wait: float = 0) -> Report:
-    """Judge what the warehouse at `url` holds.
+@dataclass(frozen=True)
+class ArchiveCheck:
+    """Hold the ledger against the archive too.
+
+    Args:
+        archive: the objects.
+        due_seconds: by when after its count a number must be in them.
+        progress: told how many of the new objects are read.
+    """
+
+    archive: Archive
+    due_seconds: float
+    progress: Progress = lambda _done, _of: None
+
+
+def reconcile(url: str, clock: Clock, *, wait: float = 0, check: ArchiveCheck | None = None) -> Report:
+    """Judge what the warehouse at `url` holds, and with `check` whether the archive holds the same.
 
     With `wait` (seconds), first let what is in flight arrive: until every shard has been read past the start
-    of this call and no number is in flight, or the time is up. Raises `WarehouseUnavailable`.
+    of this call and no number is in flight, or the time is up.
+    Raises `WarehouseUnavailable`, and with `check` what reading the archive raises.
     """
     session, started, deadline = Session(url), clock.now(), clock.monotonic() + wait
     try:
         while True:
             try:
-                report = read_report(session, now=clock.now(), started=started)
+                if check is None:
+                    report = _read(session, clock, started)
+                else:
+                    report = _checked(session, clock, check, started)
                 if clock.monotonic() >= deadline or _has_arrived(report, started):
                     return report
             except RetryError:
                 if clock.monotonic() >= deadline:
                     raise
-            clock.sleep(POLL_SECONDS)
+            clock.sleep(ARCHIVE_POLL_SECONDS if check else POLL_SECONDS)
     finally:
         session.close()
 
 
-def read_report(session: Session, *, now: datetime, started: datetime) -> Report:
+def _checked(session: Session, clock: Clock, check: ArchiveCheck, started: datetime) -> Report:
+    """Read what is new in the archive, judge, and note since when it has lacked what it lacks."""
+    due = clock.now() - timedelta(seconds=check.due_seconds)  # what it holds is asked for after this moment
+    take_in(session, clock, check.archive, check.progress)
+    now = clock.now()
+    with session.snapshot() as cursor:
+        books, archived = read_books(cursor), read_archived(cursor)
+    lacking = {
+        source: ledger.counted - archived.ranges.get(source, RangeSet())
+        for source, ledger in books.ledgers.items()
+    }
+    note_gaps(session, archived.gaps, lacking, now)
+    lines = [
+        judge_archive(
+            line,
+            books.ledgers.get(line.source, SourceLedger()),
+            archived,
+            arrived_by=books.said.get(line.source, Said()).updated_at,
+            due=due,
+            frontier=books.frontier,
+        )
+        for line in books.lines(now=now, started=started, also=archived.ranges)
+    ]
+    return books.report(lines, archive=archived.totals)
+
+
+def _read(session: Session, clock: Clock, started: datetime) -> Report:
     """One report from one state of all tables."""
     with session.snapshot() as cursor:
-        frontier = read_frontier(cursor)
-        ledgers, said, outputs = _ledgers(cursor), _said(cursor), _outputs(cursor)
-        whole = _whole(cursor, ledgers)
-    lines = [
-        judge(
-            source,
-            ledgers.get(source, SourceLedger()),
-            said.get(source, Said()),
-            frontier=frontier,
-            started=started,
-            now=now,
-        )
-        for source in sorted(ledgers.keys() | said.keys())
-    ]
-    balanced = all(line.balanced for line in lines) and all(line.balanced for line in (*outputs, whole))
-    return Report(balanced=balanced, sources=lines, outputs=outputs, ledger=whole, frontier=frontier)
+        books = read_books(cursor)
+    return books.report(books.lines(now=clock.now(), started=started))
 
 
 def write_off(url: str, clock: Clock, source: str, numbers: tuple[int, int], *, reason: str) -> None:
@@ -72,7 +103,7 @@ def write_off(url: str, clock: Clock, source: str, numbers: tuple[int, int], *, 
         with session.transaction() as cursor:
             cursor.execute(LOCK_WRITERS)
             ledger = read_sources(cursor, [source])[source]
-            said = _said(cursor, source).get(source, Said())
+            said = read_said(cursor, source).get(source, Said())
             _check(source, lost, ledger, said.sent)
             now = clock.now()
             if lost.highest == said.sent and is_silent(said, now):
@@ -105,55 +136,4 @@ def _text(numbers: RangeSet) -> str:
 
 def _has_arrived(report: Report, started: datetime) -> bool:
     read_past = report.frontier is not None and report.frontier > started
-    return read_past and not any(line.in_flight for line in report.sources)
-
-
-def _ledgers(cursor: Cursor) -> dict[str, SourceLedger]:
-    cursor.execute("SELECT source, fate, first_number, last_number FROM ledger_ranges")
-    return collect(cursor)
-
-
-def _said(cursor: Cursor, source: str | None = None) -> dict[str, Said]:
-    cursor.execute(
-        "SELECT source, spooled, acknowledged, closed, status_at, duplicates_dropped, highest, replayed "
-        "FROM ledger_sources WHERE source = COALESCE(%s, source)",
-        [source],
-    )
-    rows = cast("list[tuple[str, int, int, bool, datetime | None, int, int, int]]", cursor.fetchall())
-    return {
-        name: Said(
-            spooled=spooled,
-            acknowledged=acknowledged,
-            closed=closed,
-            status_at=status_at,
-            duplicates_dropped=dropped,
-            highest=highest,
-            replayed=replayed,
-        )
-        for name, spooled, acknowledged, closed, status_at, dropped, highest, replayed in rows
-    }
-
-
-def _whole(cursor: Cursor, ledgers: dict[str, SourceLedger]) -> OutputReport:
-    """The types' counts against the numbers: they differ when a record was let in twice."""
-    cursor.execute("SELECT CAST(COALESCE(SUM(records), 0) AS BIGINT) FROM ledger_types")
-    (records,) = cast("tuple[int]", cursor.fetchone())
-    counted = sum(ledger.counted.size for ledger in ledgers.values())
-    return OutputReport(name="ledger", records=records, expected=counted)
-
-
-def _outputs(cursor: Cursor) -> list[OutputReport]:
-    """Every output that the job in charge writes: what it holds, and what it should."""
-    cursor.execute(
-        "SELECT outputs.output, CAST(COALESCE(types.records, 0) - outputs.records_at_birth AS BIGINT) "
-        "FROM ledger_outputs AS outputs LEFT JOIN ledger_types AS types "
-        "ON types.record_type = outputs.record_type WHERE NOT outputs.retired ORDER BY outputs.output"
-    )
-    lines = []
-    for name, expected in cast("list[tuple[str, int]]", cursor.fetchall()):
-        cursor.execute(
-            sql.SQL("SELECT CAST(COALESCE(SUM(records), 0) AS BIGINT) FROM {}").format(sql.Identifier(name))
-        )
-        (records,) = cast("tuple[int]", cursor.fetchone())
-        lines.append(OutputReport(name=name, records=records, expected=expected))
-    return lines
+    return read_past and not any(line.under_way for line in report.sources)

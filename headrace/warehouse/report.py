@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field, structs
 
 from headrace.warehouse.ledger import SourceLedger
 from headrace.warehouse.ranges import RangeSet
@@ -50,6 +50,11 @@ class SourceReport(Struct, frozen=True, kw_only=True):
         """Whether every number that was sent is accounted for, and the producer is alive or done."""
         return not (self.missing or self.in_flight or self.silent)
 
+    @property
+    def under_way(self) -> bool:
+        """Whether waiting may change the line."""
+        return self.in_flight > 0
+
 
 class OutputReport(Struct, frozen=True, kw_only=True):
     """One windowed output: the records in its windows, and how many its type's count calls for.
@@ -68,20 +73,39 @@ class OutputReport(Struct, frozen=True, kw_only=True):
         return self.records == self.expected
 
 
+class ArchiveTotals(Struct, frozen=True, kw_only=True):
+    """What was read of the archive: its objects, their numbered records, and how many of those are copies."""
+
+    objects: int
+    records: int
+    duplicates: int
+
+
 class Report(Struct, frozen=True, kw_only=True):
-    """The proof; `frontier` is the instant that every shard has been read up to, None before any batch."""
+    """The proof.
+
+    Args:
+        balanced: whether it holds.
+        sources: one line each; with the archive `archive_report.ArchivedSource`.
+        outputs: one line for each windowed output.
+        ledger: the types' counts against the numbers.
+        frontier: the instant that every shard has been read up to; None before any batch.
+        archive: what was read of the archive, if it was asked for.
+    """
 
     balanced: bool
     sources: list[SourceReport]
     outputs: list[OutputReport]
     ledger: OutputReport
     frontier: datetime | None = None
+    archive: ArchiveTotals | UnsetType = UNSET
 
 
 class Said(Struct, frozen=True, kw_only=True):
     """What a source's producer last said (`status_at` None: nothing yet), and what came of it.
 
-    `highest` is the highest number that arrived, be it in a range or rejected as too scattered.
+    `highest` is the highest number that arrived, be it in a range or rejected as too scattered. All that is
+    counted had arrived by `updated_at`.
     """
 
     spooled: int = 0
@@ -91,6 +115,7 @@ class Said(Struct, frozen=True, kw_only=True):
     duplicates_dropped: int = 0
     highest: int = 0
     replayed: int = 0
+    updated_at: datetime | None = None
 
     @property
     def sent(self) -> int:
@@ -153,15 +178,11 @@ def fold_settled(sources: Sequence[SourceReport]) -> list[SourceReport]:
 
 
 def _total(name: str, lines: Sequence[SourceReport]) -> SourceReport:
-    return SourceReport(
-        source=name,
-        sent=sum(line.sent for line in lines),
-        counted=sum(line.counted for line in lines),
-        rejected=sum(line.rejected for line in lines),
-        missing=0,
-        duplicates_dropped=sum(line.duplicates_dropped for line in lines),
-        in_flight=0,
-        written_off=sum(line.written_off for line in lines),
-        replayed=sum(line.replayed for line in lines),
-        closed=all(line.closed for line in lines),
-    )
+    """One line whose counts are the sums of those of lines of one kind, all balanced."""
+    kind = type(lines[0])
+    counts = {
+        field.name: sum(getattr(line, field.name) for line in lines)
+        for field in structs.fields(kind)
+        if field.type is int
+    }
+    return kind(source=name, closed=all(line.closed for line in lines), **counts)

@@ -34,6 +34,15 @@ def arrow_schema(table: Table) -> pa.Schema:
     )
 
 
+def rows_of(table: Table, rows: Sequence[Sequence[object]]) -> pa.Table:
+    """Plain rows, each with every column of `table` in its order; at least one."""
+    schema = arrow_schema(table)
+    columns = zip(*rows, strict=True)
+    return pa.table(
+        [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema
+    )
+
+
 def conform(table: Table, rows: pa.Table, constants: Mapping[str, object] | None = None) -> pa.Table:
     """`rows` with exactly the columns of `table`, in its order and types; `constants` fill columns that lack.
 
