@@ -10,6 +10,7 @@ import urllib.request
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.producers.processes import ROOT, wait_for
 pytestmark = [pytest.mark.stack, pytest.mark.crash, pytest.mark.xdist_group("delivery")]
 
 BUCKET = "archive"
+PATIENCE = 60  # seconds; the emulator and Python take their time on a busy machine
 FUNCTION = """
 import base64, json
 
@@ -140,21 +142,23 @@ def is_healthy(port: int) -> bool:
 
 def test_killed_in_mid_delivery_and_started_again_every_record_arrives_at_least_once(laptop: Laptop) -> None:
     expected: set[bytes] = set()
-    for round_number in range(2):
+    for attempt in count():
+        assert attempt < 6, "it was never killed in mid-delivery"
         for n in range(40):
-            inside = [b"%d-%d-%02d" % (round_number, n, part) for part in range(60)]
+            inside = [b"%d-%d-%02d" % (attempt, n, part) for part in range(60)]
             expected.update(inside)
             laptop.put("events", aggregate([UserRecord("k", None, part) for part in inside]), f"key-{n}")
         known = len(laptop.keys("events/"))
         process = laptop.start()
-        wait_for(lambda known=known: len(laptop.keys("events/")) > known)  # type: ignore[misc]
+        wait_for(lambda known=known: len(laptop.keys("events/")) > known, PATIENCE)  # type: ignore[misc]
         process.kill()
         process.wait()
-        assert undelivered(laptop.state, laptop.kinesis) == ["events"], "killed too late to prove anything"
+        if undelivered(laptop.state, laptop.kinesis) == ["events"]:  # some objects, and no checkpoint
+            break
     last = laptop.start()
-    wait_for(lambda: undelivered(laptop.state, laptop.kinesis) == [])
+    wait_for(lambda: undelivered(laptop.state, laptop.kinesis) == [], PATIENCE)
     last.terminate()
-    _, said = last.communicate(timeout=30)
+    _, said = last.communicate(timeout=PATIENCE)
     assert last.returncode == 0, said.decode()
     arrived = Counter(laptop.lines("events/"))
     assert arrived.keys() == expected
@@ -171,11 +175,11 @@ def test_sigterm_writes_what_is_buffered_and_a_restart_goes_on_behind_it(laptop:
         laptop.put("errors", rejects[n], f"{n}")
     laptop.put("events", b"bad 1", "k")
     laptop.put("errors", b"no reject", "k")
-    wait_for(lambda: is_healthy(port) and health(port)["detail"]["events"]["freshness_seconds"] > 0)
+    wait_for(lambda: is_healthy(port) and health(port)["detail"]["events"]["freshness_seconds"] > 0, PATIENCE)
     assert laptop.lines("") == []
     assert undelivered(laptop.state, laptop.kinesis) == ["events", "errors"]
     process.terminate()
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, said.decode()
     assert undelivered(laptop.state, laptop.kinesis) == []
     assert sorted(laptop.lines("events/type=t/date=d/")) == sorted(b"good %d" % n for n in range(30))
@@ -186,9 +190,9 @@ def test_sigterm_writes_what_is_buffered_and_a_restart_goes_on_behind_it(laptop:
     assert len(laptop.lines("failed/errors/processing-failed/")) == 1
     laptop.put("events", b"later 0", "k")
     again = laptop.start()
-    wait_for(lambda: b"later 0" in laptop.lines("events/"))
+    wait_for(lambda: b"later 0" in laptop.lines("events/"), PATIENCE)
     again.terminate()
-    again.communicate(timeout=30)
+    again.communicate(timeout=PATIENCE)
     assert len(laptop.lines("events/")) == 31
 
 
@@ -196,12 +200,12 @@ def test_while_the_emulator_is_stopped_the_delivery_waits_and_then_goes_on(lapto
     port = ports.choose(0)
     process = laptop.start(HEADRACE_HEALTH_PORT=str(port))
     laptop.put("events", b"before 00", "k")
-    wait_for(lambda: laptop.lines("events/") == [b"before 00"])
+    wait_for(lambda: laptop.lines("events/") == [b"before 00"], PATIENCE)
     state, clock = State(laptop.state), SystemClock()
     before = emulator.stop(state, clock)
-    wait_for(lambda: not is_healthy(port))
+    wait_for(lambda: not is_healthy(port), PATIENCE)
     assert (before, process.poll()) == (True, None)
     emulator.start(state, os.environ, clock, preferred=laptop.port)
     laptop.put("events", b"after 00", "k")
-    wait_for(lambda: sorted(laptop.lines("events/")) == [b"after 00", b"before 00"])
-    assert is_healthy(port)
+    wait_for(lambda: sorted(laptop.lines("events/")) == [b"after 00", b"before 00"], PATIENCE)
+    wait_for(lambda: is_healthy(port), PATIENCE)
