@@ -1,14 +1,13 @@
 """Splits a batch of Firehose's records: lines to the archive, rejects to the stream `errors`.
 
 Every record gets exactly one answer, in the order in which they came, and none can harm another: whatever
-our own code raises on a record costs that one only.
+our own code raises on a record costs that one only. Base64 is msgspec's: twice as fast as the standard one.
 """
 
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from msgspec import Struct
+from msgspec import Struct, convert, to_builtins
 
 from headrace.kinesis.aggregation import MAGIC, deaggregate
 from headrace.schemas.codec import decode
@@ -85,7 +84,7 @@ class _Splitter:
         """Answer a record; what the answer says of rejects, `settle` makes true."""
         place = record.get("kinesisRecordMetadata") or record
         try:
-            answer = self._answer(record["recordId"], a2b_base64(record["data"]), place)
+            answer = self._answer(record["recordId"], convert(record["data"], bytes), place)
         except Exception as error:  # noqa: BLE001  recorded: Firehose keeps the record
             self.tally.faults.append(error)
             answer = self._failed(record["recordId"], place, RejectCode.TRANSFORM_FAULT)
@@ -146,7 +145,7 @@ class _Splitter:
 
     def _delivered(self, record_id: str, record_type: str, text: bytes, place: Record) -> Answer:
         """Deliver the text, if there is room for it."""
-        data = b2a_base64(text, newline=False).decode()
+        data: str = to_builtins(text)
         hours = place["approximateArrivalTimestamp"] // _MILLISECONDS_AN_HOUR
         metadata, metadata_bytes = partition(record_type, hours)
         if not self._room.take(data, metadata_bytes):
