@@ -49,6 +49,14 @@ def test_gaps_membership_and_highest(a: set[int], bound: int) -> None:
 
 
 @given(numbers, numbers)
+def test_ranges_that_the_other_set_has_with_other_bounds_or_not_are_the_difference_of_rows(
+    a: set[int], b: set[int]
+) -> None:
+    left, right = RangeSet.from_numbers(a), RangeSet.from_numbers(b)
+    assert set(left.unlike(right).pairs()) == set(left.pairs()) - set(right.pairs())
+
+
+@given(numbers, numbers)
 def test_touching_ranges_overlap_or_adjoin(a: set[int], b: set[int]) -> None:
     near = RangeSet.from_numbers(a).touching(RangeSet.from_numbers(b))
     expected = {
