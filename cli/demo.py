@@ -31,7 +31,7 @@ from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.reconcile import ArchiveCheck, reconcile
 from infra.local import java, ports, postgres, processes
 from infra.local.stack import PRODUCER, Stack
-from infra.local.workers import JOB, NAMES, WORKERS
+from infra.local.workers import ARCHIVE, DESK, JOB, WORKERS
 
 EXAMPLE_SPEED = 1000.0  # lines a second, so that there is something to watch
 _POLL = 0.5
@@ -141,9 +141,10 @@ class Demo:
             self.stack.down(now=True)
         state.wipe()
         self.stack.start_services()
-        for name in NAMES:
+        self.stack.workers.start(JOB)
+        self.stack.workers.wait(JOB)
+        for name in (ARCHIVE, DESK):  # awaited at the end
             self.stack.workers.start(name)
-        self.stack.workers.wait(JOB)  # the others are awaited at the end
         self.display.say(f"producer: {self.given.title}")
         port = ports.choose(0)
         environ = self.stack.child_environ() | {"HEADRACE_HEALTH_PORT": str(port)}

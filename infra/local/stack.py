@@ -58,9 +58,8 @@ class Stack:
             if any(WORKERS[name].needs_java for name in wanted):
                 java.find(self.environ)
             self.start_services()
-            for name in wanted:
+            for name in wanted:  # one after the other: together they keep one another from starting
                 self.workers.start(name)
-            for name in wanted:
                 self.workers.wait(name)
         except BaseException:
             for name in _STOPPED_IN_ORDER:

@@ -15,7 +15,7 @@ from infra.local.state import State
 
 JOB, ARCHIVE, DESK = "stream", "archive", "error-desk"
 NAMES = (JOB, ARCHIVE, DESK)
-_READY_SECONDS = 120
+_READY_SECONDS = 180
 
 
 class Worker(NamedTuple):
