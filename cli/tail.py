@@ -60,6 +60,7 @@ class Tail:
         KinesisNotFound when there is no such stream, or no such shard.
         """
         now = self._now()
+        most = max(count, 1)  # for 0 too the first look goes to the tip, so that `follow` begins there
         until: datetime | None = None
         found: list[Seen] = []
         for since in (*(now - step for step in _STEPS), None):
@@ -67,11 +68,11 @@ class Tail:
             if until is None:
                 self._readers = {reader.shard: reader for reader in readers}
             older = (seen for reader in readers for seen in self._until(reader, until) if wanted(seen))
-            found = heapq.nlargest(count, [*found, *heapq.nlargest(count, older, key=_age)], key=_age)
+            found = heapq.nlargest(most, [*found, *heapq.nlargest(most, older, key=_age)], key=_age)
             if len(found) >= count:
                 break
             until = since
-        return sorted(found, key=_age)
+        return sorted(found, key=_age)[max(len(found) - count, 0) :]
 
     def follow(self, wanted: Wanted) -> Iterator[Seen]:
         """What arrives from then on, also in the shards that others are split or merged into.

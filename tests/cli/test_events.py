@@ -264,6 +264,18 @@ def test_following_goes_on_behind_what_was_shown_and_into_the_shards_of_a_split(
     client.close()
 
 
+def test_following_from_now_on_shows_nothing_that_was_there(
+    kinesis: KinesisDouble, clock: ManualClock
+) -> None:
+    client = connect(clock, endpoint_url=kinesis.url)
+    tail = Tail(client, "events", clock)
+    put(kinesis, access(1))
+    assert tail.newest(0, lambda _: True) == []
+    put(kinesis, access(2))
+    assert json.loads(next(tail.follow(lambda _: True)).data)["sequence"] == "0000000000000002"
+    client.close()
+
+
 def test_a_wrong_clock_of_ours_hides_nothing(kinesis: KinesisDouble, clock: ManualClock) -> None:
     ours = ManualClock(clock.now() + timedelta(hours=3))
     client = connect(ours, endpoint_url=kinesis.url)
