@@ -7,14 +7,6 @@ from typing import Protocol
 
 from headrace.schemas.archive import DELIVERIES
 
-FOLDERS = (
-    "processing-failed",
-    "processing_failed",
-    "format-conversion-failed",
-    "format_conversion_failed",
-)
-"""Both spellings: the service writes the one with hyphens, its older documents the other."""
-
 _DAY = re.compile(r"(\d{4})[-/](\d{2})[-/](\d{2})/")
 
 
@@ -48,11 +40,14 @@ def reject_keys(lake: Objects, since: datetime | None) -> Iterator[str]:
 
 
 def failed_keys(lake: Objects, since: datetime | None) -> Iterator[tuple[str, str]]:
-    """What delivery failed on, as (declared stream, key); days before `since` are left out."""
+    """What delivery failed on, as (declared stream, key); days before `since` are left out.
+
+    Whatever the service calls the kind of failure: it writes `processing-failed`, its older documents
+    `processing_failed`, and there are more (`format-conversion-failed`, `activePartitionExceeded`).
+    """
     for stream, delivery in DELIVERIES.items():
-        for folder in FOLDERS:
-            for key in _keys(lake, f"{_beginning(delivery.error_prefix)}{folder}/", since):
-                yield stream, key
+        for key in _keys(lake, _beginning(delivery.error_prefix), since):
+            yield stream, key
 
 
 def lines(body: bytes) -> Iterator[tuple[int, bytes]]:

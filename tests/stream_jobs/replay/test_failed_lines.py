@@ -87,7 +87,7 @@ class NoMarks:
 
 @pytest.mark.parametrize(
     "folder",
-    ["processing-failed", "processing_failed", "format-conversion-failed", "format_conversion_failed"],
+    ["processing-failed", "processing_failed", "format-conversion-failed", "activePartitionExceeded"],
 )
 def test_every_folder_that_delivery_writes_is_looked_into(folder: str) -> None:
     bucket = Bucket({f"failed/events/{folder}/2026/11/21/a": failed_line(b"a"), "events/type=x/a": b"{}"})
