@@ -30,7 +30,7 @@ def entry_of(record: bytes) -> PutEntry:
     event = decode(record)
     key = _keys_of([record])[0] if isinstance(event, Event) else None
     if key is None:
-        number = f"{event.source}#{event.sequence}".encode() if event.source else record
+        number = f"{event.source}#{int(event.sequence or 0)}".encode() if event.source else record
         key = sha256(number).hexdigest()
     return PutEntry(record, key)
 
