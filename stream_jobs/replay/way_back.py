@@ -57,7 +57,7 @@ class WayBack:
         self._lake = lake
         self._stop = stop
         self._mend = mend
-        self._wholes = Wholes(settings, kinesis, lake)
+        self._wholes = Wholes(settings, kinesis, lake, clock)
         self._putter = Putter(kinesis, clock, stop)
         self.summary = Summary(dry_run=dry_run)
         self._most_bytes: dict[str, int] = {}

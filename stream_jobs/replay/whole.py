@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
-from headrace.errors import KinesisRefused
+from headrace.errors import KinesisRefused, RetryError
 from headrace.kinesis.aggregation import deaggregate
+from headrace.kinesis.messages import Record
 from headrace.kinesis.port import Kinesis
+from headrace.ops.clock import Clock
 from headrace.schemas.records.reject import MAX_RAW_BYTES
 from headrace.schemas.reject_codes import Stage
 from headrace.warehouse.replays import RejectRow
@@ -16,6 +19,7 @@ from stream_jobs.replay.objects import Objects, failed_keys
 from stream_jobs.replay.settings import ReplaySettings
 
 _ON_A_STREAM = "kinesis:"
+_ATTEMPTS, _PAUSE_SECONDS = 10, 1.0
 
 
 class _Kept(NamedTuple):
@@ -29,8 +33,11 @@ class _Kept(NamedTuple):
 class Wholes:
     """Finds whole records by their SHA-256, so that a wrong one is never taken."""
 
-    def __init__(self, settings: ReplaySettings, kinesis: Kinesis, lake: Objects | None) -> None:
+    def __init__(
+        self, settings: ReplaySettings, kinesis: Kinesis, lake: Objects | None, clock: Clock
+    ) -> None:
         self._settings = settings
+        self._clock = clock
         self._kinesis = kinesis
         self._lake = lake
         self._kept: dict[str, _Kept] | None = None
@@ -75,16 +82,25 @@ class Wholes:
             return
         on_errors = row.stage == Stage.ERROR_DESK
         stream = self._settings.error_stream if on_errors else self._settings.stream
-        try:
-            iterator = self._kinesis.get_shard_iterator(
-                stream, shard, "AT_SEQUENCE_NUMBER", sequence_number=sequence
-            )
-            records = self._kinesis.get_records(iterator, 1).answer.records
-        except KinesisRefused:  # the shard, or the record, is past the retention
-            return
-        for record in records:
+        for record in self._read(stream, shard, sequence):
             inside = deaggregate(record.data)
             yield from [record.data] if inside is None else [each.data for each in inside]
+
+    def _read(self, stream: str, shard: str, sequence: str) -> list[Record]:
+        """The Kinesis record at that place, if it is still there. Raises KinesisUnavailable in the end."""
+        for attempt in count(1):
+            try:
+                iterator = self._kinesis.get_shard_iterator(
+                    stream, shard, "AT_SEQUENCE_NUMBER", sequence_number=sequence
+                )
+                return self._kinesis.get_records(iterator, 1).answer.records
+            except KinesisRefused:  # the shard, or the record, is past the retention
+                break
+            except RetryError:  # its reads are shared with the jobs
+                if attempt >= _ATTEMPTS:
+                    raise
+                self._clock.sleep(_PAUSE_SECONDS)
+        return []
 
 
 def _long_records(lake: Objects) -> Iterator[tuple[str, _Kept]]:

@@ -48,8 +48,8 @@ def test_others_spread_by_their_number_whether_good_or_bad_or_nothing_known() ->
 def test_every_entry_is_acknowledged_once_whatever_fails_in_between(
     putter: Putter, kinesis: KinesisDouble
 ) -> None:
-    faults = [Refuse(), FailRecords(frozenset(range(0, 500, 3))), Reset(), FailRecords()]
-    kinesis.faults.script("PutRecords", *faults)
+    some = FailRecords(frozenset(range(0, 500, 3)))
+    kinesis.faults.script("PutRecords", Refuse(), some, Reset(), FailRecords())
     assert sorted(putter.put("events", entries(1100))) == list(range(1100))
     assert len(kinesis.records()) == 1100
 

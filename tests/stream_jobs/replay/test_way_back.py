@@ -26,7 +26,7 @@ from headrace.warehouse.replays import Wanted
 from stream_jobs.replay.candidates import Origin
 from stream_jobs.replay.mending import BadRecord, Raised
 from tests.doubles.clock import START
-from tests.doubles.kinesis_faults import FailRecords
+from tests.doubles.kinesis_faults import FailRecords, Refuse
 from tests.stream_jobs.replay.mill import Bucket, Mill, access, failed_line, heal, spoiled
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("replay")]
@@ -366,6 +366,7 @@ def test_the_whole_of_a_long_record_is_found_where_it_was_kept(
         shard = next(s for s in mill.kinesis.stream().shards.values() if record in s.records)
         place = f"kinesis:{shard.shard_id}/{record.sequence}"
         mill.taken = 1
+        mill.kinesis.faults.script("GetRecords", Refuse("ProvisionedThroughputExceededException", 400))
     too_long(mill, LONG, place=place)
     mill.grind()
     assert mill.way_back(bucket, origins=[Origin.WAREHOUSE]).put == 1
