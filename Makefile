@@ -60,9 +60,10 @@ bench-soak: setup ## The producer's memory and processor time over SOAK=600 seco
 docs: setup ## Write docs/reference.md anew from the declarations
 	@$(HEADRACE) reference > docs/reference.md
 
-template: setup ## Synthesize the laptop's CloudFormation template anew
+template: setup ## Synthesize the CloudFormation templates anew: the laptop's, and the one that tests compare
 	@.venv/bin/python -m infra.app --stage local > infra/local/stream.template.json.new
 	@mv infra/local/stream.template.json.new infra/local/stream.template.json
+	@HEADRACE_WRITE_SNAPSHOT=1 .venv/bin/pytest -q tests/infra/test_stream_stack.py
 
 lock: setup ## Resolve the dependencies anew and write the locks
 	@$(UV_COMPILE) --all-extras --group dev --upgrade pyproject.toml -o requirements.lock

@@ -62,6 +62,8 @@ def _change(target: Path, diff: str) -> None:
 def run(command: str, tree: Path) -> str:
     command = command.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
     command = command.replace("make docs", f"{sys.executable} -m cli reference > docs/reference.md")
+    template = "-m infra.app --stage local > infra/local/stream.template.json"
+    command = command.replace("make template", f"{sys.executable} {template}")
     environ = os.environ | {"PYTHONPATH": str(tree)}
     done = subprocess.run(
         command, shell=True, cwd=tree, env=environ, capture_output=True, text=True, check=False
