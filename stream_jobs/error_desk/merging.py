@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from headrace.errors import WarehouseRefused
+from headrace.errors import WarehouseRefused, WarehouseUnavailable
 from headrace.ops.logs import get_logger
 from headrace.warehouse.desk import Desk, Position
 from stream_jobs.error_desk.rows import Placed
@@ -46,9 +46,13 @@ class Merging:
             self.merge(rows[middle:])
 
     def _commit(self, rows: Sequence[Placed]) -> None:
-        upto = rows[-1].position
-        behind = partial(_behind, rows)
-        patiently(lambda: self._desk.merge(self._stream, self._shard, upto, behind), self._waits, self._told)
+        patiently(partial(self._attempt, rows), self._waits, self._told)
+
+    def _attempt(self, rows: Sequence[Placed]) -> None:
+        try:
+            self._desk.merge(self._stream, self._shard, rows[-1].position, partial(_behind, rows))
+        except WarehouseUnavailable as error:
+            raise WarehouseUnavailable(first_line(error)) from None
 
     def _reduced(self, placed: Placed, refusal: WarehouseRefused) -> None:
         """Store what the warehouse takes of a row. Raises WarehouseRefused when it takes nothing at all."""

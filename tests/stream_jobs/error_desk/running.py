@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psutil
 
 from headrace.warehouse.desk import positions
@@ -100,10 +101,22 @@ class RunningDesk:
                 assert answer["FailedRecordCount"] == 0
                 batch, size = [], 0
 
-    def caught_up(self) -> bool:
+    def positions(self) -> dict[str, str]:
+        """How far each shard is merged."""
         identity = streams.identity(self.kinesis, self.stream)
-        at = positions(self.environ["HEADRACE_WAREHOUSE_URL"], identity)
-        return streams.read_to_the_end(self.kinesis, self.stream, at)
+        return positions(self.environ["HEADRACE_WAREHOUSE_URL"], identity)
+
+    def checkpoints(self) -> dict[str, str]:
+        """How far KCL thinks it is, from its lease table."""
+        client: Any = boto3.client(
+            "dynamodb", endpoint_url=self.environ["AWS_ENDPOINT_URL"], region_name="us-east-1"
+        )
+        leases = client.scan(TableName=self.environ["HEADRACE_DESK_APPLICATION"])["Items"]
+        client.close()
+        return {lease["leaseKey"]["S"]: lease["checkpoint"]["S"] for lease in leases}
+
+    def caught_up(self) -> bool:
+        return streams.read_to_the_end(self.kinesis, self.stream, self.positions())
 
     def wait_until_caught_up(self, seconds: float = 90) -> None:
         wait_for(self.caught_up, seconds)

@@ -93,6 +93,7 @@ def test_a_failing_process_exits_with_1_and_tells_neither_password_nor_record(
     assert process.returncode == 1
     assert "WarehouseRefused" in said
     assert "secret" not in said
+    assert b"secret".hex() not in said
     assert url.partition("@")[0].rpartition(":")[2] not in said
 
 
