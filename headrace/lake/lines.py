@@ -1,5 +1,7 @@
 """The lines of an archive object as far as the proof needs them: who numbered a record, and its number."""
 
+from typing import Annotated
+
 import msgspec
 
 from headrace.errors import ArchiveRefused
@@ -9,7 +11,7 @@ class _Line(msgspec.Struct, frozen=True, gc=False):
     """What the transform adds to a record's own fields, which are skipped."""
 
     source: str = msgspec.field(name="_source")
-    sequence: int | None = msgspec.field(name="_sequence")
+    sequence: Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)] | None = msgspec.field(name="_sequence")
 
 
 _DECODER = msgspec.json.Decoder(_Line)

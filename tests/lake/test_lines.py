@@ -20,7 +20,14 @@ def test_numbers_are_grouped_by_their_source_with_repeats_and_without_unnumbered
 
 
 @pytest.mark.parametrize(
-    "wrong", [b"no json\n", b'{"a": 1}\n', b'{"_source": "s", "_sequence": "1"}\n', b"[]\n"]
+    "wrong",
+    [
+        b"no json\n",
+        b'{"_source": "s", "_sequence": 9007199254740992}\n',
+        b'{"a": 1}\n',
+        b'{"_source": "s", "_sequence": "1"}\n',
+        b"[]\n",
+    ],
 )
 def test_what_is_no_line_of_the_archive_is_refused_with_the_objects_name(wrong: bytes) -> None:
     with pytest.raises(ArchiveRefused, match=r"events/type=a/1\.gz"):
