@@ -6,6 +6,9 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from headrace.schemas.archive import DELIVERIES
+from headrace.schemas.records.producer_status import PRODUCER_STATUS
+from headrace.schemas.records.reject import REJECT
+from headrace.schemas.streams import STREAMS
 from infra.stacks.alarms import Alarms
 from infra.stacks.archive import declare_archive
 from infra.stacks.catalog import declare_catalog
@@ -16,7 +19,12 @@ from infra.stacks.streams import declare_streams
 from infra.stacks.transform import Transform
 
 METRICS, SERVICE = "headrace", "transform"
-"""Under which the transform writes its metrics."""
+"""Under which the transform, and in the same namespace the stream job, writes its metrics."""
+
+UNREADABLE = "unreadable"
+"""What the stream job calls the type of records without a declared one, in its metrics."""
+
+_NOT_DATA = {REJECT.name, PRODUCER_STATUS.name}  # the breaker judges neither
 
 
 class StreamStack(cdk.Stack):
@@ -43,6 +51,8 @@ class StreamStack(cdk.Stack):
         for name, stream in streams.items():
             alarms.of_stream(name.capitalize(), stream.stream_name)
         alarms.of_transform(transform, METRICS, SERVICE)
+        data = [name for name in STREAMS["events"].record_types if name not in _NOT_DATA]
+        alarms.of_breaker(METRICS, streams["events"].stream_name, [*data, UNREADABLE])
         if not stage.local:
             for name, delivery in DELIVERIES.items():
                 made = DeliveryStream(

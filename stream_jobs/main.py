@@ -1,10 +1,13 @@
 """The stream job: one query per stream, from Kinesis to the warehouse, until it is asked to stop."""
 
+import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from headrace.errors import HaltError
 from headrace.ops.clock import Clock
+from headrace.ops.emf import EmfReporter
 from headrace.ops.health import HealthServer
 from headrace.ops.logs import get_logger
 from headrace.ops.shutdown import Shutdown
@@ -59,6 +62,16 @@ def run(
     return _GOOD
 
 
+def _reporter(settings: StreamJobSettings, clock: Clock) -> EmfReporter:
+    return EmfReporter(
+        clock,
+        sys.stdout,
+        seconds=settings.emf_seconds or math.inf,
+        namespace=settings.emf_namespace,
+        dimensions={"Stream": settings.stream},
+    )
+
+
 def _stream(
     settings: StreamJobSettings, clock: Clock, shutdown: Shutdown, monitor: Monitor, probe: Probe
 ) -> None:
@@ -83,7 +96,7 @@ def _stream(
         query = StreamQuery.start(spark, settings, connection, committer, clock, start=start)
         monitor.phase("running")
         get_logger().info("reading", stream=identity, epoch=epoch, query=query.id)
-        query.watch(shutdown, drain_seconds=settings.drain_seconds)
+        query.watch(shutdown, drain_seconds=settings.drain_seconds, look=_reporter(settings, clock).step)
     finally:
         spark.stop()
         warehouse.close()

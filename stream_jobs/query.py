@@ -1,6 +1,7 @@
 """The streaming query: started where the warehouse stands, watched, and stopped between two batches."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
@@ -72,10 +73,14 @@ class StreamQuery:
         """What ended the query."""
         return self._committer.failure or told_by_spark(str(self._query.exception() or "the query ended"))
 
-    def watch(self, shutdown: Shutdown, *, drain_seconds: float) -> None:
-        """Wait for a stop, and let the batch under way end. Raises what ended the query."""
+    def watch(self, shutdown: Shutdown, *, drain_seconds: float, look: Callable[[], None]) -> None:
+        """Wait for a stop, and let the batch under way end; `look` is called every so often.
+
+        Raises what ended the query.
+        """
         try:
             while self.is_active:
+                look()
                 if shutdown.wait(_POLL):
                     self.drain(drain_seconds)
                     return

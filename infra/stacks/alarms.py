@@ -1,6 +1,6 @@
 """The alarms: on every stream, on the transform, and on every delivery stream; all tell one topic."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -60,6 +60,14 @@ class Alarms(Construct):
         self._raise("TransformFailedRecords", text, told["RecordsFailed"], 0)
         if self._computes:
             self._of_share(told["RecordsRejected"], told["RecordsDelivered"])
+
+    def of_breaker(self, namespace: str, stream_name: str, record_types: Iterable[str]) -> None:
+        """What the stream job's breaker says of each type, once the job reports its metrics to CloudWatch."""
+        for record_type in record_types:
+            dimensions = {"Stream": stream_name, "RecordType": record_type}
+            is_open = _metric(namespace, "BreakerOpen", dimensions, "Maximum")
+            text = f"Too large a share of the records of {record_type} is rejected."
+            self._raise(f"Breaker{record_type.title().replace('.', '').replace('_', '')}", text, is_open, 0)
 
     def of_delivery(self, name: str, delivery_stream_name: str) -> None:
         """An archive that is behind, that refuses, or that opens too many partitions."""

@@ -15,6 +15,7 @@ import pytest
 
 from headrace.errors import SettingsError
 from headrace.schemas.archive import DELIVERIES, TRANSFORM_BUFFER_BYTES
+from headrace.schemas.registry import OUTPUTS
 from headrace.schemas.streams import STREAMS
 from infra import app
 from infra.local import deployment
@@ -156,6 +157,8 @@ def test_every_stream_function_and_delivery_has_its_alarms(on_aws: Template) -> 
     }
     expected = {(name, "<Transform>") for name in ("Errors", "Throttles", "Duration")}
     expected.add(("RecordsFailed", "transform"))
+    data = {output.record_type.name for output in OUTPUTS.values()}
+    expected |= {("BreakerOpen", record_type, "<Events>") for record_type in {*data, "unreadable"}}
     for name in STREAMS:
         for metric in (
             "GetRecords.IteratorAgeMilliseconds",

@@ -45,13 +45,15 @@ def start(kinesis: KinesisDouble, url: str, tmp_path: Path, port: int) -> Iterat
     }
 
     def begin(*arguments: str, **variables: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *(arguments or ("stream_jobs",))],
-            env=environ | variables,
-            cwd=ROOT,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with (tmp_path / "stdout").open("ab") as printed:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *(arguments or ("stream_jobs",))],
+                env=environ | variables,
+                cwd=ROOT,
+                stdout=printed,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         processes.append(process)
         return process
 
@@ -84,15 +86,16 @@ def health(port: int) -> tuple[int, str]:
 
 
 def test_kill_9_in_a_commit_and_a_restart_change_no_number(
-    kinesis: KinesisDouble, start: Start, url: str
+    kinesis: KinesisDouble, start: Start, url: str, tmp_path: Path
 ) -> None:
     send(kinesis, [access(number) for number in range(1, 101)], per_aggregate=5)
     for point, visit in ((AFTER_STAGE, 1), (AFTER_COMMIT, 2)):
         dying = start("tests.stream_jobs.job.dying", point, str(visit))
         assert dying.wait(PATIENCE) == -signal.SIGKILL
-    last = start()
+    last = start(HEADRACE_EMF_SECONDS="0.2")
     send(kinesis, [access(101)])
     wait_for(lambda: counted(url) == 101)
+    wait_for(lambda: b'"BreakerOpen":0' in (tmp_path / "stdout").read_bytes())
     last.send_signal(signal.SIGTERM)
     assert last.wait(PATIENCE) == 0
     numbers = snapshot(url)
