@@ -141,10 +141,9 @@ class Demo:
             self.stack.down(now=True)
         state.wipe()
         self.stack.start_services()
-        self.stack.workers.start(JOB)
-        self.stack.workers.wait(JOB)
-        for name in (ARCHIVE, DESK):  # awaited at the end
+        for name in (DESK, ARCHIVE, JOB):  # KCL takes longest, and is awaited at the end
             self.stack.workers.start(name)
+        self.stack.workers.wait(JOB)
         self.display.say(f"producer: {self.given.title}")
         port = ports.choose(0)
         environ = self.stack.child_environ() | {"HEADRACE_HEALTH_PORT": str(port)}

@@ -58,9 +58,12 @@ class Stack:
             if any(WORKERS[name].needs_java for name in wanted):
                 java.find(self.environ)
             self.start_services()
-            for name in wanted:  # one after the other: together they keep one another from starting
+            for name in reversed(wanted):  # the error desk first: KCL waits up to half a minute
                 self.workers.start(name)
-                self.workers.wait(name)
+            for name in wanted:
+                if name != DESK:  # nobody waits for what it reads
+                    self.workers.wait(name)
+                self.workers.check(name)
         except BaseException:
             for name in _STOPPED_IN_ORDER:
                 if name not in before:

@@ -50,6 +50,7 @@ def test_up_brings_everything_and_down_leaves_nothing_running(
     local = stack(commands=all_run(WORKER), environ=dict(os.environ) | {"AWS_PROFILE": "production"})
     local.up()
     assert running(state) == ["archive", "emulator", "error-desk", "postgres", "stream"]
+    local.workers.wait(DESK)
     assert all(part.running and part.healthy is not False for part in local.status())
     local.down(now=True)
     assert running(state) == []
