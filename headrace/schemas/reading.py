@@ -2,22 +2,43 @@
 
 import json
 import re
+from array import array
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
+
+import msgspec
+from msgspec import Struct
 
 from headrace.schemas.event import is_sequence, is_source
 
 MAX_RECORD_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 64
 
-_TOKEN = re.compile(rb'\\.?|"|[\[{]|[\]}]|[^"\\\[\]{}]+', re.DOTALL)
+_BETWEEN = rb'(?:[^"\\\[\]{}]+|"(?:[^"\\]+|\\.)*+(?:"|\\?\Z)|\\.?)++'
+"""Texts, closed or not, and what else stands between two brackets; a backslash is an escape everywhere."""
+
+_NO_BRACKETS = re.compile(_BETWEEN, re.DOTALL)
+_PIECES = re.compile(_BETWEEN + rb"|[\[\]{}]", re.DOTALL)
+_OPENING, _CLOSING = (b"[", b"{"), (b"]", b"}")
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # 1 and -1, as signed bytes
+
+
+class _Envelope(Struct, gc=False):
+    source: Any = None
+    sequence: Any = None
+    type: Any = None
+
+
+_decode = msgspec.json.Decoder(_Envelope).decode
 
 
 def is_too_deep(raw: bytes) -> bool:
     """Whether brackets outside texts are nested more than MAX_DEPTH deep, be it JSON or not."""
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return False
-    return any(depth > MAX_DEPTH for depth, _ in _tokens(raw))
+    steps = array("b", _NO_BRACKETS.sub(b"", raw).translate(_STEPS))
+    return max(accumulate(steps), default=0) > MAX_DEPTH
 
 
 def identity(raw: bytes) -> tuple[str | None, int | None, str | None]:
@@ -25,8 +46,8 @@ def identity(raw: bytes) -> tuple[str | None, int | None, str | None]:
 
     Only the members of the outermost object are read; what is nested, or cut off inside it, does no harm.
     """
-    envelope = _outermost(raw[:MAX_RECORD_BYTES])
-    source, sequence, record_type = (envelope.get(name) for name in ("source", "sequence", "type"))
+    envelope = _envelope(raw)
+    source, sequence, record_type = envelope.source, envelope.sequence, envelope.type
     return (
         source if isinstance(source, str) and is_source(source) and "\ufffd" not in source else None,
         int(sequence) if isinstance(sequence, str) and is_sequence(sequence) else None,
@@ -47,30 +68,36 @@ def texts(tree: Any, path: str = "$") -> Iterator[tuple[str, str]]:  # noqa: ANN
             yield from texts(value, f"{path}.{key}")
 
 
-def _tokens(raw: bytes) -> Iterator[tuple[int, bytes]]:
-    """The pieces of `raw` in order, each with its depth; a bracket stands at the depth that it encloses."""
-    depth, in_text = 0, False
-    for match in _TOKEN.finditer(raw):
-        token = match.group()
-        if token == b'"':
-            in_text = not in_text
-        opens = not in_text and token in b"[{"
-        closes = not in_text and token in b"]}"
-        depth += opens
-        yield depth, token
-        depth -= closes
+def _envelope(raw: bytes) -> _Envelope:
+    if len(raw) <= MAX_RECORD_BYTES:
+        try:
+            return _decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass  # no whole JSON object: it is pieced together
+    members = _outermost(raw[:MAX_RECORD_BYTES])
+    return _Envelope(members.get("source"), members.get("sequence"), members.get("type"))
 
 
 def _outermost(raw: bytes) -> dict[str, Any]:
     """The outermost object without what is nested in it, which is read as null; empty if there is none."""
     kept: list[bytes] = []
-    nested = False
-    for depth, token in _tokens(raw):
+    depth, nested = 0, False
+    for piece in _PIECES.findall(raw):
+        if piece in _OPENING:
+            depth += 1
+            if depth == 1:
+                if kept or piece == b"[":
+                    return {}  # a second value, or an array
+                kept.append(piece)
+            elif depth > 1 and not nested:
+                kept.append(b"null")
+                nested = True
+            continue
         if depth == 1:
-            kept.append(token)
-        elif depth > 1 and not nested:
-            kept.append(b"null")
-        nested = depth > 1
+            kept.append(piece)
+            nested = False
+        if piece in _CLOSING:
+            depth -= 1
     text = b"".join(kept).decode(errors="replace")
     try:
         tree = json.loads(text if text.endswith("}") else text + "}", parse_int=float)

@@ -2,10 +2,12 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headrace.schemas.reading import identity, is_too_deep, texts
+from headrace.schemas.reading import MAX_RECORD_BYTES, identity, is_too_deep, texts
+from tests.schemas import plain_reading
+from tests.schemas.examples import Example, bad_examples, good_examples
 
 HEAD = b'"type":"web_access.v1","source":"web-7","sequence":"0000000000000009"'
 IDENTITY = ("web-7", 9, "web_access.v1")
@@ -44,6 +46,64 @@ def test_what_is_not_a_clean_attribute_of_the_outermost_object_is_not_taken(raw:
     assert identity(raw) == (None, None, None)
 
 
+MEMBERS = [
+    HEAD,
+    b'"source":"s"',
+    b'"source":5',
+    b'"source":{"source":"z"}',
+    b'"source":"\\ud800"',
+    b'"sour\\u0063e":"t"',
+    b'"sequence":"0000000000000000"',
+    b'"type":"\xff"',
+    b'"type":"\xef\xbf\xbd"',
+    b'"type":null',
+    b'"a":[1,{"b":"]\\""}]',
+    b'"a":[][]',
+    b'"a":[\x01}',
+    b'"a":"\t"',
+    b'"a":"\\x"',
+    b'"a":01',
+    b'"a":NaN',
+    b'"a":1e999',
+    b'"\xff":-1.5',
+    b'"\\ud800":' + b"9" * 5000,
+]
+BITS = [*(bytes([byte]) for byte in b'"\\{}[]:,0 \n\x00\xff'), b"{" + HEAD, b"}{", b"[" * 70, b"[]" * 40]
+EXAMPLES = [case.raw for case in good_examples() + bad_examples() if len(case.raw) < 2000]
+
+
+@st.composite
+def bent(draw: st.DrawFn) -> bytes:
+    raw = draw(st.sampled_from(EXAMPLES))
+    start, end = (draw(st.integers(0, len(raw))) for _ in range(2))
+    return raw[:start] + draw(st.sampled_from([b"", *BITS])) + raw[max(start, end) :]
+
+
+objects = st.tuples(
+    st.lists(st.sampled_from(MEMBERS), max_size=6), st.sampled_from([b"}", b"", b"} x", b"}}", b"]", b"}{}"])
+).map(lambda parts: b"{" + b",".join(parts[0]) + parts[1])
+whatever = st.lists(st.sampled_from(MEMBERS + BITS), max_size=10).map(b"".join)
+
+
+@pytest.mark.parametrize("case", good_examples() + bad_examples(), ids=str)
+def test_every_golden_example_is_read_as_the_plain_reader_reads_it(case: Example) -> None:
+    assert identity(case.raw) == plain_reading.identity(case.raw)
+    assert is_too_deep(case.raw) == (max(plain_reading.depths(case.raw), default=0) > 64)
+
+
+@settings(max_examples=1500)
+@given(st.one_of(objects, whatever, bent(), st.binary(max_size=40)))
+def test_whatever_comes_is_read_as_the_plain_reader_reads_it(raw: bytes) -> None:
+    assert identity(raw) == plain_reading.identity(raw)
+    assert is_too_deep(raw) == (max(plain_reading.depths(raw), default=0) > 64)
+
+
+def test_of_a_record_that_is_too_large_only_the_head_is_read() -> None:
+    raw = b"{" + HEAD + b',"data":["' + b"n" * MAX_RECORD_BYTES
+
+    assert identity(raw + b'"],"source":"other"}') == IDENTITY
+
+
 @given(st.binary(max_size=300))
 def test_reading_never_fails(raw: bytes) -> None:
     identity(raw)
@@ -66,7 +126,16 @@ def test_brackets_inside_a_text_are_not_nesting() -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b'"' + b'\\"' * 500_000, b'"' * 1_000_000, b"[" * 1_000_000, b"\\" * 1_000_001]
+    "raw",
+    [
+        b'"' + b'\\"' * 500_000,
+        b'"' * 1_000_000,
+        b"[" * 1_000_000,
+        b"\\" * 1_000_001,
+        b'{"a":[' + b"[]" * 500_000,
+        b'{"a":' + b"[" * 500_000 + b"]" * 500_000,
+        b'{"a":[' + b'""[' * 300_000,
+    ],
 )
 def test_reading_takes_time_in_proportion_to_the_bytes(raw: bytes) -> None:
     started = time.process_time()
