@@ -63,5 +63,7 @@ def reject(rejection: Rejection, *, stage: Stage, place: str | None = None) -> R
 
 def _bounded(text: str) -> str:
     """`text` without control characters and broken surrogates, cut to the bytes that an error may have."""
+    if text.isascii() and text.isprintable() and len(text) <= MAX_ERROR_TEXT_BYTES:
+        return text
     clean = "".join(character if character >= " " else "\ufffd" for character in text[:MAX_ERROR_TEXT_BYTES])
     return clean.encode(errors="replace")[:MAX_ERROR_TEXT_BYTES].decode(errors="ignore")

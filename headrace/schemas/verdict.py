@@ -9,7 +9,7 @@ from headrace.schemas.reject_codes import RejectCode
 __all__ = ["Event", "FieldError", "Rejection"]
 
 
-class Rejection(Struct, frozen=True, kw_only=True):
+class Rejection(Struct, frozen=True, kw_only=True, gc=False):
     """A record that was not accepted.
 
     `code` is that of the first error; `raw` is the record exactly as it came. `source`, `sequence` and

@@ -9,6 +9,7 @@ from headrace.schemas.event import Event
 
 _encode = msgspec.json.Encoder().encode
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECONDS = tuple(b'.%03d000Z"}\n' % millisecond for millisecond in range(1000))
 _WHOLE_SECOND = len('"2015-05-17T10:05:03Z"')
 
 
@@ -19,31 +20,29 @@ def line(event: Event, arrival: int) -> bytes:
     have six digits of a second, so that they sort as text.
     """
     data = _encode(event.data)
+    origin = _origin(event.source)
     time = _encode(event.time)
     if len(time) == _WHOLE_SECOND:
         time = time[:-2] + b'.000000Z"'
-    second, milliseconds = divmod(arrival, 1000)
+    second, millisecond = divmod(arrival, 1000)
     return b"".join(
         (
             data[:-1],
-            b',"_source":' if len(data) > len(b"{}") else b'"_source":',
-            _quoted(event.source),
-            b',"_sequence":',
-            b"%d" % int(event.sequence) if event.sequence else b"null",
+            origin if data != b"{}" else origin[1:],
+            event.sequence.lstrip("0").encode() if event.sequence else b"null",
             b',"_event_time":',
             time,
-            b',"_ingested_at":"',
-            _second(second),
-            b'.%03d000Z"}\n' % milliseconds,
+            _arrived(second),
+            _MILLISECONDS[millisecond],
         )
     )
 
 
 @lru_cache(maxsize=512)
-def _quoted(source: str) -> bytes:
-    return _encode(source)
+def _origin(source: str) -> bytes:
+    return b',"_source":%b,"_sequence":' % _encode(source)
 
 
 @lru_cache(maxsize=512)
-def _second(seconds: int) -> bytes:
-    return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19].encode()
+def _arrived(seconds: int) -> bytes:
+    return b',"_ingested_at":"%b' % (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19].encode()
