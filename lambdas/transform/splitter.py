@@ -66,7 +66,7 @@ def judge(raw: bytes, arrival: int) -> Line | Parcel | Rejection:
         event = decode(raw)
         if isinstance(event, Rejection):
             return event
-        if isinstance(event, _REJECT):
+        if type(event) is _REJECT:
             return Parcel(event.data.id, raw)
         return Line(event.type, line(event, arrival))
     except Exception as error:  # noqa: BLE001  recorded: the reject keeps the record and the fault
