@@ -194,6 +194,8 @@ def _is_proven(raw: bytes, event: Event) -> bool:
     key = raw.find(b'"time"')
     if raw.find(b'"time"', key + 6) >= 0:  # which of the two was decoded?
         return False
+    if raw[key + 7] == _QUOTE and _QUOTE in raw[key + 8 : key + 36]:  # as nearly everybody writes it
+        return True
     return _has_microseconds_at_most(raw, key)
 
 

@@ -1,5 +1,7 @@
 """What the codec says about a record: an `Event`, or a `Rejection` with every reason."""
 
+from typing import final
+
 from msgspec import Struct
 
 from headrace.schemas.event import Event
@@ -9,6 +11,7 @@ from headrace.schemas.reject_codes import RejectCode
 __all__ = ["Event", "FieldError", "Rejection"]
 
 
+@final
 class Rejection(Struct, frozen=True, kw_only=True, gc=False):
     """A record that was not accepted.
 

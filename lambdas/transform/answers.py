@@ -10,8 +10,11 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from msgspec import to_builtins
+
 Answer = dict[str, Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECONDS_AN_HOUR = 3_600_000
 
 MAX_RESPONSE_BYTES = 6_291_556
 """Lambda refuses a response that is longer, and Firehose then fails the whole batch."""
@@ -55,13 +58,15 @@ class Room:
         self._limit = limit
         self._left = limit - _RESPONSE_BYTES - unquoted - _FAILED_BYTES * len(record_ids)
 
-    def take(self, data: str, metadata_bytes: int) -> bool:
-        """Make a record a delivered one, if there is room for that."""
+    def deliver(self, record_id: str, record_type: str, text: bytes, arrival: int) -> Answer | None:
+        """Make a record a delivered one, if there is room for that; `arrival` in milliseconds since 1970."""
+        data: str = to_builtins(text)
+        metadata, metadata_bytes = partition(record_type, arrival // _MILLISECONDS_AN_HOUR)
         left = self._left - _MORE_WHEN_DELIVERED - len(data) - metadata_bytes
         if left < 0:
-            return False
+            return None
         self._left = left
-        return True
+        return delivered(record_id, data, metadata)
 
     def drop(self) -> None:
         """Make a record a dropped one, which is shorter."""

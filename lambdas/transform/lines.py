@@ -24,7 +24,6 @@ def line(event: Event, arrival: int) -> bytes:
     time = _encode(event.time)
     if len(time) == _WHOLE_SECOND:
         time = time[:-2] + b'.000000Z"'
-    second, millisecond = divmod(arrival, 1000)
     return b"".join(
         (
             data[:-1],
@@ -32,8 +31,8 @@ def line(event: Event, arrival: int) -> bytes:
             event.sequence.lstrip("0").encode() if event.sequence else b"null",
             b',"_event_time":',
             time,
-            _arrived(second),
-            _MILLISECONDS[millisecond],
+            _arrived(arrival // 1000),
+            _MILLISECONDS[arrival % 1000],
         )
     )
 

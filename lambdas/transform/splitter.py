@@ -4,10 +4,10 @@ Every record gets exactly one answer, in the order in which they came, and none 
 our own code raises on a record costs that one only. Base64 is msgspec's: twice as fast as the standard one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from msgspec import Struct, convert, to_builtins
+from msgspec import Struct, convert
 
 from headrace.kinesis.aggregation import MAGIC, deaggregate
 from headrace.schemas.codec import decode
@@ -16,7 +16,7 @@ from headrace.schemas.records.reject import REJECT
 from headrace.schemas.registry import EVENT_CLASSES
 from headrace.schemas.reject_codes import RejectCode
 from headrace.schemas.verdict import Rejection
-from lambdas.transform.answers import MAX_RESPONSE_BYTES, Answer, Room, delivered, dropped, failed, partition
+from lambdas.transform.answers import MAX_RESPONSE_BYTES, Answer, Room, dropped, failed
 from lambdas.transform.lines import line
 from lambdas.transform.rejects import Parcel, faulted, is_oversized, parcel
 from lambdas.transform.tally import NOT_TAKEN, Failure, Tally
@@ -27,7 +27,6 @@ Record = Mapping[str, Any]
 Put = Callable[[Sequence[Parcel]], Sequence[bool]]
 """Puts parcels to the stream `errors`, and says of each whether it was taken."""
 
-_MILLISECONDS_AN_HOUR = 3_600_000
 _REJECT = EVENT_CLASSES[REJECT.name]
 
 
@@ -53,8 +52,7 @@ def split(
 ) -> tuple[list[Answer], Tally]:
     """The answers to Firehose's records, at most `limit` bytes in JSON, and what became of each."""
     splitter = _Splitter([record["recordId"] for record in records], limit)
-    for record in records:
-        splitter.take(record)
+    splitter.take(records)
     splitter.settle(put)
     return splitter.answers, splitter.tally
 
@@ -64,7 +62,7 @@ def judge(raw: bytes, arrival: int) -> Line | Parcel | Rejection:
     event: Event | Rejection | None = None
     try:
         event = decode(raw)
-        if isinstance(event, Rejection):
+        if type(event) is Rejection:
             return event
         if type(event) is _REJECT:
             return Parcel(event.data.id, raw)
@@ -80,15 +78,16 @@ class _Splitter:
         self._room = Room(record_ids, limit)
         self._waiting: list[Waiting] = []
 
-    def take(self, record: Record) -> None:
-        """Answer a record; what the answer says of rejects, `settle` makes true."""
-        place = record.get("kinesisRecordMetadata") or record
-        try:
-            answer = self._answer(record["recordId"], convert(record["data"], bytes), place)
-        except Exception as error:  # noqa: BLE001  recorded: Firehose keeps the record
-            self.tally.faults.append(error)
-            answer = self._failed(record["recordId"], place, RejectCode.TRANSFORM_FAULT)
-        self.answers.append(answer)
+    def take(self, records: Iterable[Record]) -> None:
+        """Answer the records; what the answers say of rejects, `settle` makes true."""
+        for record in records:
+            record_id, place = record["recordId"], record.get("kinesisRecordMetadata") or record
+            try:
+                answer = self._answer(record_id, convert(record["data"], bytes), place)
+            except Exception as error:  # noqa: BLE001  recorded: Firehose keeps the record
+                self.tally.faults.append(error)
+                answer = self._failed(record_id, place, RejectCode.TRANSFORM_FAULT)
+            self.answers.append(answer)
 
     def settle(self, put: Put) -> None:
         """Put the parcels; a record with one that is not taken fails, so that Firehose keeps it."""
@@ -114,14 +113,16 @@ class _Splitter:
 
     def _answer(self, record_id: str, raw: bytes, place: Record) -> Answer:
         arrival = place["approximateArrivalTimestamp"]
-        payloads = deaggregate(raw) if raw.startswith(MAGIC) else None
+        payloads = deaggregate(raw) if raw[:4] == MAGIC else None
         if payloads is not None:
             return self._answer_parts(record_id, [judge(part.data, arrival) for part in payloads], place)
         part = judge(raw, arrival)
         if type(part) is not Line:
             return self._answer_parts(record_id, [part], place)
-        answer = self._delivered(record_id, part.type, part.text, place)
-        self.tally.delivered += answer["result"] == "Ok"
+        answer = self._room.deliver(record_id, part.type, part.text, arrival)
+        if answer is None:
+            return self._failed(record_id, place, RejectCode.RESPONSE_FULL)
+        self.tally.delivered += 1
         return answer
 
     def _answer_parts(self, record_id: str, parts: list[Line | Parcel | Rejection], place: Record) -> Answer:
@@ -134,23 +135,15 @@ class _Splitter:
             answer = self._failed(record_id, place, longest.code)
         elif lines:
             text = b"".join(part.text for part in lines)
-            answer = self._delivered(record_id, lines[0].type, text, place)
-            if answer["result"] != "Ok":
-                return answer
+            made = self._room.deliver(record_id, lines[0].type, text, place["approximateArrivalTimestamp"])
+            if made is None:
+                return self._failed(record_id, place, RejectCode.RESPONSE_FULL)
+            answer = made
         else:
             self._room.drop()
             answer = dropped(record_id)
         self._waiting.append(Waiting(len(self.answers), answer, place, parts, parcels))
         return answer
-
-    def _delivered(self, record_id: str, record_type: str, text: bytes, place: Record) -> Answer:
-        """Deliver the text, if there is room for it."""
-        data: str = to_builtins(text)
-        hours = place["approximateArrivalTimestamp"] // _MILLISECONDS_AN_HOUR
-        metadata, metadata_bytes = partition(record_type, hours)
-        if not self._room.take(data, metadata_bytes):
-            return self._failed(record_id, place, RejectCode.RESPONSE_FULL)
-        return delivered(record_id, data, metadata)
 
     def _failed(self, record_id: str, place: Record, reason: str) -> Answer:
         self.tally.failures.append(Failure(reason, place.get("shardId"), place.get("sequenceNumber")))

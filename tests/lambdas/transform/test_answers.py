@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdas.transform.answers import MAX_RESPONSE_BYTES, Room, delivered, dropped, failed, partition
+from lambdas.transform.answers import MAX_RESPONSE_BYTES, Room, dropped, failed, partition
 from lambdas.transform.splitter import split
 from tests.lambdas.firehose import good, nowhere, record, results
 
@@ -26,13 +26,13 @@ def test_the_room_is_counted_exactly_as_lambda_writes_the_answers(
     drawn: list[tuple[str, str, bytes]],
 ) -> None:
     room = Room([record_id for record_id, _, _ in drawn])
-    answers = []
+    answers: list[dict[str, Any]] = []
     for record_id, result, content in drawn:
-        data = base64.b64encode(content).decode()
-        metadata, length = partition("web_access.v1", 498_683)
         if result == "Ok":
-            assert room.take(data, length)
-            answers.append(delivered(record_id, data, metadata))
+            answer = room.deliver(record_id, "web_access.v1", content, 1_795_262_399_999)
+            assert answer is not None
+            assert base64.b64decode(answer["data"], validate=True) == content
+            answers.append(answer)
         elif result == "Dropped":
             room.drop()
             answers.append(dropped(record_id))
