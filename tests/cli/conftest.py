@@ -35,6 +35,9 @@ def state(tmp_path: Path) -> Iterator[State]:
         processes.stop(state, name, SystemClock(), patience=10)
 
 
+WITHOUT_WORKERS = ("--without", "stream", "--without", "archive", "--without", "error-desk")
+
+
 @pytest.fixture
 def headrace(state: State, capsys: pytest.CaptureFixture[str]) -> Headrace:
     """Runs a command line in this process, on a state folder of the test's own."""

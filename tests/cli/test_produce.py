@@ -12,7 +12,7 @@ from cli.demo_input import EXAMPLE
 from headrace.kinesis.aggregation import deaggregate
 from infra.local import processes, streams
 from infra.local.state import State
-from tests.cli.conftest import Headrace
+from tests.cli.conftest import WITHOUT_WORKERS, Headrace
 
 pytestmark = pytest.mark.stack
 
@@ -23,7 +23,7 @@ Produce = Callable[..., "subprocess.Popen[bytes]"]
 @pytest.fixture
 def produce(headrace: Headrace, state: State) -> Produce:
     """Starts `headrace produce` beside a local stack that nothing in its environment names."""
-    assert headrace("up", "--without", "stream").code == 0
+    assert headrace("up", *WITHOUT_WORKERS).code == 0
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith(("HEADRACE_", "AWS_"))
     }

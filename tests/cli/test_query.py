@@ -7,7 +7,7 @@ import sys
 import psycopg
 import pytest
 
-from tests.cli.conftest import Headrace
+from tests.cli.conftest import WITHOUT_WORKERS, Headrace
 
 pytestmark = pytest.mark.stack
 
@@ -113,7 +113,7 @@ def test_a_warehouse_that_does_not_answer_is_one_line(headrace: Headrace) -> Non
 
 
 def test_a_local_warehouse_that_is_down_is_started_for_the_question(headrace: Headrace) -> None:
-    assert headrace("up", "--without", "stream").code == 0
+    assert headrace("up", *WITHOUT_WORKERS).code == 0
     assert headrace("down").code == 0
     answer = headrace("query", "SELECT count(*) AS n FROM web_traffic_1m", "--format", "csv")
     assert (answer.code, answer.out) == (0, "n\n0\n")

@@ -5,14 +5,14 @@ import pytest
 from headrace.errors import LocalStackFailed
 from infra.local import java
 from infra.local.state import State
-from tests.cli.conftest import Headrace
+from tests.cli.conftest import WITHOUT_WORKERS, Headrace
 
 pytestmark = pytest.mark.stack
 
 
 def test_up_status_down(headrace: Headrace, state: State) -> None:
     assert headrace("status").code == 1
-    up = headrace("up", "--without", "stream", "--without", "archive", "--without", "error-desk")
+    up = headrace("up", *WITHOUT_WORKERS)
     assert up.code == 0
     assert f"source {state.env}" in up.err
     status = headrace("status", "--json")
