@@ -206,6 +206,16 @@ def test_of_two_times_the_last_counts_to_the_microsecond() -> None:
     assert event.time == datetime(2015, 5, 17, 23, 59, 59, 999999, tzinfo=UTC)
 
 
+def test_a_text_that_reads_time_right_before_the_key_does_not_hide_the_key() -> None:
+    raw = encode("web-7", 1, TIME, RECORD).replace(
+        b'"time":"2015-05-17T10:05:03.123456Z"', b'"subject":"time","time":"2015-05-17T23:59:59.9999999Z"'
+    )
+    event = decode(raw)
+
+    assert isinstance(event, Event)
+    assert event.time == datetime(2015, 5, 17, 23, 59, 59, 999999, tzinfo=UTC)
+
+
 def test_a_time_key_hidden_in_an_escape_is_found() -> None:
     raw = encode("web-7", 1, TIME, RECORD).replace(
         b'"data"', b'"t\\u0069me":"2015-05-17T23:59:59.9999999Z","data"'
