@@ -155,7 +155,7 @@ def test_every_stream_function_and_delivery_has_its_alarms(on_aws: Template) -> 
         for alarm in of_type(on_aws, "AWS::CloudWatch::Alarm").values()
         if "MetricName" in alarm
     }
-    expected = {(name, "<Transform>") for name in ("Errors", "Throttles", "Duration")}
+    expected: set[tuple[str, ...]] = {(name, "<Transform>") for name in ("Errors", "Throttles", "Duration")}
     expected.add(("RecordsFailed", "transform"))
     data = {output.record_type.name for output in OUTPUTS.values()}
     expected |= {("BreakerOpen", record_type, "<Events>") for record_type in {*data, "unreadable"}}
