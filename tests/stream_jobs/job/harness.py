@@ -26,7 +26,7 @@ from stream_jobs.settings import StreamJobSettings
 from stream_jobs.source.connection import StreamConnection
 from tests.doubles.kinesis import KinesisDouble
 
-PATIENCE = 60.0
+PATIENCE = 120  # seconds: two Sparks may start at once on two cores
 _NUMBERS = "select sum(last_number - first_number + 1) from ledger_ranges"
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
