@@ -13,12 +13,14 @@ import pytest
 
 from tests.e2e import stranger
 from tests.e2e.laptop import Laptop
+from tests.producers.processes import wait_for
 
 pytestmark = [pytest.mark.spark, pytest.mark.stack, pytest.mark.timeout(600)]
 
 SOURCES = ("shop/1", "shop/2")
 FIRST, WHOLE, BAD = 300, 900, 40
 FUNCTION = "headrace-transform"
+PATIENCE = 90
 MEND = """
 import json
 
@@ -52,7 +54,7 @@ def test_what_goes_wrong_is_split_off_kept_and_brought_back(
 
     working = broken_function()
     stranger.send(stream, messages[:FIRST], seed=1)
-    wait_for(lambda: len(failed_lines(bucket)) == FIRST)
+    wait_for(lambda: len(failed_lines(bucket)) == FIRST, PATIENCE)
     assert {line["errorCode"] for line in failed_lines(bucket)} == {"Lambda.FunctionError"}
     repaired_function(working)
     stranger.send(stream, messages[FIRST:] + stranger.GARBAGE, seed=2)
@@ -66,7 +68,7 @@ def test_what_goes_wrong_is_split_off_kept_and_brought_back(
     report = laptop.reconcile("--archive", "--wait", "90", code=0)
     assert totals(report, "archived", "archive_missing") == (WHOLE - BAD, 0)
     assert totals(report, "counted", "duplicates_dropped") == (WHOLE - BAD, FIRST)
-    wait_for(lambda: rejects(laptop, "seen_on_errors > 0") == BAD + len(stranger.GARBAGE))
+    wait_for(lambda: rejects(laptop, "seen_on_errors > 0") == BAD + len(stranger.GARBAGE), PATIENCE)
     assert laptop.rows("select * from rejects where stage <> 'stream_job,transform'") == []
 
     mend = tmp_path / "mend.py"
@@ -132,10 +134,3 @@ def archived(bucket: str, folder: Path) -> set[tuple[str, int]]:
         (target / f"{at}.json.gz").write_bytes(data)
     query = f"select _source, _sequence from read_json('{target}/*.gz', format='newline_delimited')"
     return {(source, int(sequence)) for source, sequence in duckdb.execute(query).fetchall()}
-
-
-def wait_for(condition: Any, seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "not within the time"
-        time.sleep(0.3)
