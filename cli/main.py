@@ -25,6 +25,7 @@ COMMANDS = {
     "events": Lazy("cli.events", "Show the newest records of the stream, and follow it."),
     "errors": Lazy("cli.errors", "Show the newest rejects, and follow them."),
     "replay-errors": Lazy("cli.replay_errors", "Put rejected records back, mended or as they are."),
+    "batch": Lazy("cli.batch.group", "Loan files to tables, MySQL and a decision tree."),
     "reference": Lazy("cli.reference", "Print every setting, metric, stream, table and error."),
 }
 

@@ -6,6 +6,7 @@ import click
 import msgspec
 from prometheus_client.metrics import MetricWrapperBase
 
+from batch_jobs.settings import BatchSettings
 from cli.settings import CommandSettings
 from headrace import errors
 from headrace.ops import metrics
@@ -35,6 +36,7 @@ SETTINGS: dict[str, type[msgspec.Struct]] = {
     "The way back, and looking at streams": ReplaySettings,
     "The laptop's delivery": DeliverySettings,
     "The transform function": TransformSettings,
+    "The batch pipeline": BatchSettings,
 }
 
 

@@ -9,6 +9,7 @@
     │   ├── WarehouseUnavailable    no connection, a deadlock, a lost COMMIT reply
     │   ├── LedgerMoved             another writer committed first: split the batch again
     │   ├── ArchiveUnavailable      S3 gave no answer, or a 5xx, or asked for fewer requests
+    │   ├── DatabaseUnavailable     MySQL gave no answer, or lost one on the way
     │   ├── TransformUnavailable    Lambda gave no answer, or does not have the function (yet)
     │   └── SpoolFull               the disk budget is used up: pause the source
     └── HaltError               trying again cannot help: stop, and say what to do
@@ -27,6 +28,12 @@
         ├── WarehouseRefused        the warehouse will not accept this statement or these rows
         ├── ArchiveRefused          the archive's bucket, or an object of it, may not be read or written
         ├── MendFailed              the mending file is missing, or what it holds failed
+        ├── InputRefused            a loan file is not one that can be taken
+        ├── StorageUnusable         the batch pipeline's files cannot be read or written
+        ├── BatchBusy               another batch command holds the metastore
+        ├── LoadMismatch            what was loaded is not what the files hold
+        ├── DatabaseRefused         MySQL will not accept this statement, these rows or these settings
+        ├── ModelRefused            a model did not pass its gate, or does not fit the data
         ├── WriteOffRefused         the numbers are accounted for, or were never given out
         └── SchemaMismatch          the warehouse's tables are not those of this version
 
@@ -94,6 +101,10 @@ class ArchiveUnavailable(RetryError):
     """S3 gave no answer, or a 5xx, or asked for fewer requests."""
 
 
+class DatabaseUnavailable(RetryError):
+    """MySQL gave no answer, or lost one on the way."""
+
+
 class TransformUnavailable(RetryError):
     """Lambda gave no answer, or does not have the transform function (yet)."""
 
@@ -156,6 +167,30 @@ class ArchiveRefused(HaltError):
 
 class MendFailed(HaltError):
     """The file with the mending function is missing, or what it holds failed."""
+
+
+class InputRefused(HaltError):
+    """A loan file is not one that can be taken: its name, its layout, or what it holds."""
+
+
+class StorageUnusable(HaltError):
+    """The batch pipeline's files cannot be read or written."""
+
+
+class BatchBusy(HaltError):
+    """Another batch command holds the metastore."""
+
+
+class LoadMismatch(HaltError):
+    """What was loaded is not what the files hold."""
+
+
+class DatabaseRefused(HaltError):
+    """MySQL will not accept this statement, these rows or these settings."""
+
+
+class ModelRefused(HaltError):
+    """A model did not pass its gate, or does not fit the data."""
 
 
 class WriteOffRefused(HaltError):

@@ -10,7 +10,7 @@ from headrace import errors
 from headrace.ops import metrics
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("headrace", "producers", "stream_jobs", "lambdas", "infra", "cli", "bench")
+PACKAGES = ("headrace", "producers", "stream_jobs", "lambdas", "batch_jobs", "infra", "cli", "bench")
 MODULES = sorted(
     path.relative_to(ROOT)
     for package in PACKAGES

@@ -11,6 +11,7 @@ class Stage(StrEnum):
     STREAM_JOB = "stream_job"
     TRANSFORM = "transform"
     ERROR_DESK = "error_desk"
+    BATCH = "batch"
 
 
 class RejectCode(StrEnum):
@@ -48,6 +49,8 @@ class RejectCode(StrEnum):
         "damaged_entry",
         "The producer's spool could not give the record back: its checksum failed.",
     )
+    FIELD_COUNT = "field_count", "A line has another number of fields than the layout of its file."
+    DUPLICATE_KEY = "duplicate_key", "An earlier line of the same file has the same key."
     MIXED_AGGREGATE = (
         "mixed_aggregate",
         "Records of one aggregate belong in different partitions of the archive: it waits there, whole.",

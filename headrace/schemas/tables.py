@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-TypeName = Literal["text", "bigint", "int", "decimal", "double", "boolean", "timestamp", "bytes"]
+TypeName = Literal[
+    "text", "bigint", "int", "smallint", "decimal", "double", "boolean", "date", "timestamp", "bytes"
+]
 
 MAX_TEXT_BYTES = 65_535
 """The longest VARCHAR of Redshift."""
@@ -28,8 +30,10 @@ class ColumnType:
 
 BIGINT = ColumnType("bigint")
 INT = ColumnType("int")
+SMALLINT = ColumnType("smallint")
 DOUBLE = ColumnType("double")
 BOOLEAN = ColumnType("boolean")
+DATE = ColumnType("date")
 TIMESTAMP = ColumnType("timestamp")
 """An instant in UTC, with microseconds."""
 

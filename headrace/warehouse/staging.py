@@ -13,6 +13,8 @@ _ARROW_TYPES: Mapping[str, pa.DataType] = {
     "text": pa.string(),
     "bigint": pa.int64(),
     "int": pa.int32(),
+    "smallint": pa.int16(),
+    "date": pa.date32(),
     "double": pa.float64(),
     "boolean": pa.bool_(),
     "timestamp": UTC_MICROSECONDS,

@@ -19,7 +19,17 @@ names = st.one_of(
     st.sampled_from(sorted(word for word in RESERVED_WORDS if word.isidentifier())),
 )
 column_types = st.one_of(
-    st.sampled_from([tables.BIGINT, tables.INT, tables.DOUBLE, tables.BOOLEAN, tables.TIMESTAMP]),
+    st.sampled_from(
+        [
+            tables.BIGINT,
+            tables.INT,
+            tables.SMALLINT,
+            tables.DOUBLE,
+            tables.BOOLEAN,
+            tables.DATE,
+            tables.TIMESTAMP,
+        ]
+    ),
     st.builds(tables.text, st.integers(1, tables.MAX_TEXT_BYTES)),
     st.builds(tables.binary, st.integers(1, tables.MAX_BINARY_BYTES)),
     st.integers(1, 38).flatmap(

@@ -11,6 +11,8 @@ _ENCODINGS = {
     "double": "RAW",
     "bigint": "AZ64",
     "int": "AZ64",
+    "smallint": "AZ64",
+    "date": "AZ64",
     "decimal": "AZ64",
     "timestamp": "AZ64",
 }

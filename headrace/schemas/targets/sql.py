@@ -5,8 +5,10 @@ from headrace.schemas.tables import ColumnType
 _PLAIN = {
     "bigint": "BIGINT",
     "int": "INTEGER",
+    "smallint": "SMALLINT",
     "double": "DOUBLE PRECISION",
     "boolean": "BOOLEAN",
+    "date": "DATE",
     "timestamp": "TIMESTAMPTZ",
 }
 
