@@ -28,6 +28,7 @@ from headrace.schemas.event import (
     is_source,
 )
 from headrace.schemas.examination import examine
+from headrace.schemas.limits import broken
 from headrace.schemas.reading import MAX_RECORD_BYTES
 from headrace.schemas.record_type import RecordType
 from headrace.schemas.registry import EVENT_CLASSES, RECORD_TYPES
@@ -49,7 +50,7 @@ __all__ = [
 ]
 
 _decode: Callable[[bytes], Event] = msgspec.json.Decoder(Union[tuple(EVENT_CLASSES.values())]).decode  # noqa: UP007  of a tuple
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 _QUOTE, _BACKSLASH, _DELETE = b'"\\\x7f'
 
@@ -72,6 +73,27 @@ def _patterned(record_type: RecordType) -> tuple[tuple[str, Callable[[str], obje
     )
 
 
+def _limited(record_type: RecordType) -> Callable[[bytes, Event], bool] | None:
+    """Whether decimals are written as numbers, and they and dates keep their limits; None: there are none.
+
+    Only for bytes without a backslash: a key could be escaped.
+    """
+    fields = [field for field in record_type.fields if field.kind in {"decimal", "date"}]
+    if not fields:
+        return None
+    names = b"|".join(field.name.encode() for field in fields if field.kind == "decimal")
+    quoted = re.compile(rb'"(?:%b)"\s*:\s*"|[0-9][eE]' % (names or b'"'))
+
+    def keeps_limits(raw: bytes, event: Event) -> bool:
+        if _BACKSLASH in raw or quoted.search(raw):
+            return False
+        values = ((getattr(event.data, field.name), field) for field in fields)
+        return all(value is None or broken(value, field) is None for value, field in values)
+
+    return keeps_limits
+
+
+_LIMITED = {EVENT_CLASSES[name]: _limited(record_type) for name, record_type in RECORD_TYPES.items()}
 _PATTERNED = {EVENT_CLASSES[name]: _patterned(record_type) for name, record_type in RECORD_TYPES.items()}
 _TEXTS = {EVENT_CLASSES[name]: _flat_texts(record_type) for name, record_type in RECORD_TYPES.items()}
 
@@ -179,12 +201,13 @@ def _is_proven(raw: bytes, event: Event) -> bool:
     """Whether `examine` would surely accept the bytes as this very event."""
     if (not raw.isascii() or _BACKSLASH in raw or _DELETE in raw) and not _is_unambiguous(raw, event):
         return False
-    sequence, time = event.sequence, event.time
+    sequence, time, keeps_limits = event.sequence, event.time, _LIMITED[type(event)]
     if (
         time.tzinfo is not UTC
         or not TIME_FROM <= time < TIME_BEFORE
         or not (sequence is None or (sequence.isdigit() and FIRST_SEQUENCE <= sequence <= LAST_SEQUENCE))
         or not (event.datacontenttype is None or event.datacontenttype == "application/json")
+        or not (keeps_limits is None or keeps_limits(raw, event))
     ):
         return False
     for name, match in _PATTERNED[type(event)]:

@@ -13,6 +13,7 @@ _CODES: tuple[tuple[re.Pattern[str], RejectCode], ...] = tuple(
         (r"Expected `(str|bytes|array)` of length <= ", RejectCode.TOO_LONG),
         (r"Expected `(int|float)` (<=|>=|<|>) ", RejectCode.OUT_OF_RANGE),
         (r"(Integer value|Number) out of range", RejectCode.OUT_OF_RANGE),
+        (r"Invalid RFC3339 encoded date$", RejectCode.BAD_VALUE),
         (r"Invalid RFC3339|Expected `datetime` with a timezone", RejectCode.BAD_TIME),
     )
 )

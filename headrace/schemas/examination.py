@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 
 from headrace.schemas.complaints import code_of, split_path
 from headrace.schemas.event import TIME_BEFORE, TIME_FROM, Event, is_sequence, is_source
+from headrace.schemas.limits import PLAIN_NUMBER, broken
 from headrace.schemas.reading import MAX_DEPTH, MAX_RECORD_BYTES, identity, is_too_deep, texts
 from headrace.schemas.record_type import Field
 from headrace.schemas.registry import EVENT_CLASSES, RECORD_TYPES
@@ -60,6 +61,7 @@ _FIELDS = {
     name: tuple(zip(_members_of(record_type.data), record_type.fields, strict=True))
     for name, record_type in RECORD_TYPES.items()
 }
+_MEMBER_OF = {name: {pair[0].name: pair for pair in pairs} for name, pairs in _FIELDS.items()}
 
 
 def examine(raw: bytes) -> Event | Rejection:
@@ -189,20 +191,28 @@ def _data(raw: Raw | None, name: str, faults: list[Fault]) -> Struct | None:
         faults.append(Fault(RejectCode.MISSING_FIELD, "$.data", "the event has no data"))
         return None
     members = _read(raw, _MEMBERS, "$.data", faults)
-    if members is None:
-        return None
+    return None if members is None else examine_data(name, members, faults)
+
+
+def examine_data(name: str, members: dict[str, Raw], faults: list[Fault]) -> Struct | None:
+    """The record of type `name` with these members, each its own JSON; None, and why, when it is not good."""
     values: dict[str, Any] = {}
     before = len(faults)
     for member, field in _FIELDS[name]:
         part, path = members.pop(member.name, None), f"$.data.{member.name}"
         if part is not None:
-            values[member.name] = _read(part, member.decoder, path, faults)
-            _check_text(values[member.name], field, path, faults)
+            values[member.name] = _value(part, member, field, path, faults)
         elif member.required:
             faults.append(Fault(RejectCode.MISSING_FIELD, path, f"{name} requires it"))
     message = f"{name} has no such field"
     faults.extend(Fault(RejectCode.UNKNOWN_FIELD, f"$.data.{unknown}", message) for unknown in members)
     return _record(name, values, faults) if len(faults) == before else None
+
+
+def examine_member(name: str, field_name: str, raw: Raw, faults: list[Fault]) -> Any:  # noqa: ANN401  any field's
+    """The value of one member of a record of type `name`; None, and why, when it is not good."""
+    member, field = _MEMBER_OF[name][field_name]
+    return _value(raw, member, field, f"$.data.{field_name}", faults)
 
 
 def _record(name: str, values: dict[str, Any], faults: list[Fault]) -> Struct | None:
@@ -214,18 +224,26 @@ def _record(name: str, values: dict[str, Any], faults: list[Fault]) -> Struct | 
         return None
 
 
-def _check_text(value: Any, field: Field, path: str, faults: list[Fault]) -> None:  # noqa: ANN401  any field's
-    """Hold every text to its pattern, and to its limit in UTF-8 bytes; msgspec counts characters."""
-    if field.kind == "text" and value is not None:
-        if len(value.encode()) > (field.max_bytes or 0):
-            message = f"{len(value.encode())} bytes, and at most {field.max_bytes} are taken"
-            faults.append(Fault(RejectCode.TOO_LONG, path, message))
-        if field.pattern is not None and not re.search(field.pattern, value):
-            faults.append(Fault(RejectCode.BAD_VALUE, path, f"it does not match {field.pattern}"))
-    if field.kind == "list" and value is not None:
+def _value(raw: Raw, member: Member, field: Field, path: str, faults: list[Fault]) -> Any:  # noqa: ANN401  any field's
+    if field.kind == "decimal" and not PLAIN_NUMBER.fullmatch(raw) and bytes(raw) != b"null":
+        message = "a decimal is a JSON number, written without an exponent"
+        faults.append(Fault(RejectCode.WRONG_TYPE, path, message))
+        return None
+    value = _read(raw, member.decoder, path, faults)
+    _check(value, field, path, faults)
+    return value
+
+
+def _check(value: Any, field: Field, path: str, faults: list[Fault]) -> None:  # noqa: ANN401  any field's
+    """Hold the value, and all that it is made of, to the limits that msgspec does not know."""
+    if value is None:
+        return
+    if (fault := broken(value, field)) is not None:
+        faults.append(Fault(fault[0], path, fault[1]))
+    if field.kind == "list":
         for index, item in enumerate(value):
             for part in field.items:
-                _check_text(getattr(item, part.name), part, f"{path}[{index}].{part.name}", faults)
+                _check(getattr(item, part.name), part, f"{path}[{index}].{part.name}", faults)
 
 
 def _read(

@@ -2,11 +2,12 @@
 
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal
 
 from msgspec import Meta, Struct, inspect
 
-Kind = Literal["text", "integer", "boolean", "float", "bytes", "list"]
+Kind = Literal["text", "integer", "decimal", "boolean", "float", "date", "bytes", "list"]
 
 PII = Meta(extra={"pii": True})
 """Marks a field as personal: it names, reaches or locates one person, or is free text that may do so.
@@ -27,8 +28,11 @@ class Field:
     pii: bool = False  # personal: see PII
     max_bytes: int | None = None  # texts and bytes
     pattern: str | None = None  # texts
-    minimum: int | None = None  # integers
-    maximum: int | None = None
+    minimum: int | Decimal | None = None  # integers and decimals
+    maximum: int | Decimal | None = None
+    precision: int | None = None  # decimals
+    scale: int | None = None
+    monthly: bool = False  # dates: always the first day of a month
     items: tuple["Field", ...] = ()  # lists of flat objects
     max_items: int | None = None
 
@@ -38,8 +42,9 @@ class RecordType:
     """One version of one kind of record.
 
     `data` is a frozen msgspec Struct with `forbid_unknown_fields`; every text has a `max_length`, which the
-    codec reads as UTF-8 bytes, and every integer has both bounds, within 64 bits. A `pattern` in a Meta's
-    `extra` is matched by the codec, once per distinct value; msgspec's own is matched for each record.
+    codec reads as UTF-8 bytes, every integer has both bounds, within 64 bits, and every decimal those that
+    `limits.exact` gives. A `pattern` in a Meta's `extra` is matched by the codec, once per distinct value;
+    msgspec's own is matched for each record.
 
     `partition_key` names the field whose value keys the record in Kinesis (None: unkeyed, spread by
     aggregate).
@@ -88,7 +93,7 @@ def _fields_of(struct: type[Struct]) -> tuple[Field, ...]:
 
 def _field(entry: inspect.Field, *, where: str) -> Field:
     described, extra, nullable = _unwrap(entry.type, where=where)
-    kind, bounds = _kind(described, where=where)
+    kind, bounds = _kind(described, extra, where=where)
     if kind == "float" and nullable:
         raise TypeError(f"{where}: a float may not be null, because NaN is written as null")
     return Field(
@@ -119,12 +124,18 @@ def _unwrap(described: inspect.Type, *, where: str) -> tuple[inspect.Type, dict[
     return described, extra, nullable
 
 
-def _kind(described: inspect.Type, *, where: str) -> tuple[Kind, dict[str, Any]]:
+def _kind(  # noqa: PLR0911  a kind, a return
+    described: inspect.Type, extra: dict[str, Any], *, where: str
+) -> tuple[Kind, dict[str, Any]]:
     match described:
         case inspect.StrType(max_length=int(limit)):
             return "text", {"max_bytes": limit}
         case inspect.IntType(ge=int(low), le=int(high)):
             return "integer", {"minimum": low, "maximum": high}
+        case inspect.DecimalType() if "precision" in extra:
+            return "decimal", {name: extra[name] for name in ("precision", "scale", "minimum", "maximum")}
+        case inspect.DateType():
+            return "date", {"monthly": extra.get("monthly", False)}
         case inspect.BoolType():
             return "boolean", {}
         case inspect.FloatType():
@@ -133,7 +144,7 @@ def _kind(described: inspect.Type, *, where: str) -> tuple[Kind, dict[str, Any]]
             return "bytes", {"max_bytes": limit}
         case inspect.ListType(item_type=inspect.StructType() as item, max_length=int(limit)):
             items = _fields_of(item.cls)
-            if any(part.pattern for part in items):
-                raise TypeError(f"{where}: in a list, a pattern is msgspec's own")
+            if any(part.pattern or part.kind in {"decimal", "date"} for part in items):
+                raise TypeError(f"{where}: in a list, limits are msgspec's own")
             return "list", {"items": items, "max_items": limit}
     raise TypeError(f"{where}: {type(described).__name__} is not supported, or not bounded")

@@ -3,6 +3,8 @@
 from headrace.schemas.event import Event, event_class
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.record_type import RecordType
+from headrace.schemas.records.loan_origination import LOAN_ORIGINATION
+from headrace.schemas.records.loan_performance import LOAN_PERFORMANCE
 from headrace.schemas.records.producer_status import PRODUCER_STATUS
 from headrace.schemas.records.reject import REJECT
 from headrace.schemas.records.user_signup import USER_SIGNUP
@@ -20,6 +22,8 @@ RECORD_TYPES: dict[str, RecordType] = {
         PRODUCER_STATUS,
         USER_SIGNUP,
         WIKI_EDIT,
+        LOAN_ORIGINATION,
+        LOAN_PERFORMANCE,
     )
 }
 

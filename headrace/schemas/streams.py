@@ -31,6 +31,8 @@ STREAMS: dict[str, Stream] = {
                 "producer_status.v1",
                 "user_signup.v1",
                 "wiki_edit.v1",
+                "loan_origination.v1",
+                "loan_performance.v1",
             ),
             producers=("producers",),
             consumers=("stream_jobs", "lambdas"),

@@ -7,6 +7,7 @@ from psycopg import errors, sql
 
 from headrace.errors import SchemaMismatch
 from headrace.ops.logs import get_logger
+from headrace.schemas.loan_tables import LOAN_TABLES
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.tables import Table
 from headrace.warehouse.dialects import postgresql as dialect
@@ -36,7 +37,8 @@ def prepare(cursor: Cursor, outputs: Sequence[WindowedOutput]) -> None:
 def tables(outputs: Sequence[WindowedOutput]) -> list[Table]:
     """Every table of the warehouse."""
     parts = (output.parts_table() for output in outputs)
-    return [*SYSTEM_TABLES, *(output.table() for output in outputs), *(p for p in parts if p is not None)]
+    windows = [output.table() for output in outputs]
+    return [*SYSTEM_TABLES, *LOAN_TABLES.values(), *windows, *(p for p in parts if p is not None)]
 
 
 def _check_columns(cursor: Cursor, table: Table) -> None:

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from headrace.schemas.tables import BIGINT, BOOLEAN, DOUBLE, INT, TIMESTAMP, Column, Table, binary, text
+from headrace.warehouse.batch_tables import BATCH_TABLES
 
 SOURCE = text(256)
 SHARD = text(128)
@@ -166,7 +167,9 @@ REJECTS = Table(
         Column("shard_sequence", SHARD, nullable=True, description="Its sequence number in that shard"),
         Column("first_seen", TIMESTAMP, description="When it was first met"),
         Column("last_seen", TIMESTAMP, description="When it was last met"),
-        Column("seen", BIGINT, description="Copies that the stream job has met on `events`"),
+        Column(
+            "seen", BIGINT, description="Copies that the stream job has met on `events`; of loan files, lines"
+        ),
         Column("seen_on_errors", BIGINT, description="Copies that the error desk has met on `errors`"),
         Column("replayed_at", TIMESTAMP, nullable=True, description="When it was last put back; NULL: never"),
     ),
@@ -282,4 +285,5 @@ SYSTEM_TABLES = (
     ARCHIVE_OBJECTS,
     ARCHIVE_RANGES,
     ARCHIVE_GAPS,
+    *BATCH_TABLES,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from headrace.schemas.loan_tables import LOAN_TABLES
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.targets.sql import quote
 
@@ -88,7 +89,7 @@ def views(outputs: Iterable[WindowedOutput]) -> dict[str, str]:
 
 def readable_by_analysts(outputs: Iterable[WindowedOutput]) -> list[str]:
     """The tables and views that the analysts' role may read."""
-    names = ["rejects", "rejects_per_minute", "ledger", "frontier"]
+    names = ["rejects", "rejects_per_minute", "ledger", "frontier", "batch_loads", *LOAN_TABLES]
     for output in outputs:
         names += [output.name, final_name(output)]
         if (parts := output.parts_table()) is not None:

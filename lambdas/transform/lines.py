@@ -7,7 +7,7 @@ import msgspec
 
 from headrace.schemas.event import Event
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS = tuple(b'.%03d000Z"}\n' % millisecond for millisecond in range(1000))
 _WHOLE_SECOND = len('"2015-05-17T10:05:03Z"')

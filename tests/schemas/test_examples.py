@@ -40,5 +40,7 @@ def test_every_code_that_the_codec_gives_has_an_example() -> None:
         RejectCode.MIXED_AGGREGATE,
         RejectCode.TRANSFORM_FAULT,
         RejectCode.RESPONSE_FULL,
+        RejectCode.FIELD_COUNT,
+        RejectCode.DUPLICATE_KEY,
     }
     assert {example.code for example in bad_examples()} == set(RejectCode) - not_from_bytes

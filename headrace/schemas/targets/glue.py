@@ -26,7 +26,14 @@ ADDED: tuple[tuple[str, str, str], ...] = (
 """What a line holds beside the record's own fields."""
 
 _ENVELOPE = ("specversion", "id", "type", "source", "sequence", "time")
-_TYPES = {"text": "string", "integer": "bigint", "float": "double", "boolean": "boolean", "bytes": "string"}
+_TYPES = {
+    "text": "string",
+    "integer": "bigint",
+    "float": "double",
+    "boolean": "boolean",
+    "date": "date",
+    "bytes": "string",
+}
 _FIRST_DAY = "2025-01-01"  # partitions go by arrival, and no archive is older
 _MOST_COMMENT = 255
 _PROJECTIONS: dict[str, tuple[str, dict[str, str]]] = {
@@ -64,6 +71,8 @@ def reject_table(bucket: str) -> dict[str, Any]:
 
 def field_type(field: Field) -> str:
     """The Hive type of a field in JSON; bytes stay the base64 that they are there."""
+    if field.kind == "decimal":
+        return f"decimal({field.precision},{field.scale})"
     return f"array<struct<{_struct(field.items)}>>" if field.kind == "list" else _TYPES[field.kind]
 
 

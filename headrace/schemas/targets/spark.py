@@ -9,6 +9,7 @@ _FIELDS = {
     "float": "DOUBLE",
     "boolean": "BOOLEAN",
     "bytes": "BINARY",
+    "date": "DATE",
 }
 
 
@@ -40,6 +41,8 @@ def field_type(field: Field) -> str:
     if field.kind == "list":
         items = ", ".join(f"{quote(item.name)}: {field_type(item)}" for item in field.items)
         return f"ARRAY<STRUCT<{items}>>"
+    if field.kind == "decimal":
+        return f"DECIMAL({field.precision},{field.scale})"
     return _FIELDS[field.kind]
 
 

@@ -1,5 +1,7 @@
 """PostgreSQL 15 or newer: rows come in by COPY FROM STDIN."""
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 from psycopg import sql
 
@@ -17,15 +19,16 @@ def create(table: Table) -> list[str]:
     return [create_table(table), *create_indexes(table)]
 
 
-def stage(cursor: Cursor, table: Table, name: str, rows: pa.Table) -> None:
+def stage(cursor: Cursor, table: Table, name: str, parts: Iterable[pa.Table]) -> None:
     """Create the temporary table `name` like `table` and fill it; it is gone when the transaction ends.
 
-    `rows` have the table's columns in its order (`staging.conform`). Without fresh statistics the planner
+    Every part has the table's columns in its order (`staging.conform`). Without fresh statistics the planner
     would join a large batch by nested loops.
     """
     staged, like = sql.Identifier(name), sql.Identifier(table.name)
     cursor.execute(sql.SQL("CREATE TEMP TABLE {} (LIKE {}) ON COMMIT DROP").format(staged, like))
     with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(staged)) as copy:
-        for payload in copy_text(rows):
-            copy.write(payload)
+        for rows in parts:
+            for payload in copy_text(rows):
+                copy.write(payload)
     cursor.execute(sql.SQL("ANALYZE {}").format(staged))

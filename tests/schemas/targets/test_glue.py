@@ -1,5 +1,6 @@
 import json
 import re
+from datetime import date
 from typing import Annotated, Any
 
 import msgspec
@@ -32,6 +33,10 @@ def fits(value: Any, type_: exp.DataType) -> bool:
     if type_.is_type(exp.DataType.Type.STRUCT):
         fields = {field.name: field.args["kind"] for field in type_.expressions}
         return value.keys() <= fields.keys() and all(fits(item, fields[key]) for key, item in value.items())
+    if type_.is_type(exp.DataType.Type.DECIMAL):
+        return type(value) in (int, float)
+    if type_.is_type(exp.DataType.Type.DATE):
+        return date.fromisoformat(value).isoformat() == value
     return type(value) is PYTHON[type_.this]
 
 
