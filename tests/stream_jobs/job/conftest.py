@@ -56,7 +56,7 @@ def query(url: str) -> Iterator[Callable[[str], list[tuple[object, ...]]]]:
         yield lambda sql: connection.execute(sql).fetchall()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # a process has one Spark at a time, and the batch jobs' tests another
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = spark_session(master="local[2]", memory="1g", state=tmp_path_factory.mktemp("spark"))
     yield session
