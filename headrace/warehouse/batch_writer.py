@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import cast
 
 import pyarrow as pa
+from psycopg import sql
 
 from headrace.errors import WarehouseRefused
 from headrace.schemas.measures import Distinct
@@ -53,6 +54,15 @@ def merge_rejects(cursor: Cursor, rejects: pa.Table | None) -> None:
     if rejects is not None and rejects.num_rows:
         rows = harmless(system.REJECTS, conform(system.REJECTS, rejects))
         _merge(cursor, system.REJECTS, rows)
+
+
+def merge_rejects_in_parts(cursor: Cursor, parts: Iterable[pa.Table]) -> None:
+    """The same for more rejects than fit into memory: ids may repeat from part to part."""
+    dropped = sql.SQL("DROP TABLE {}").format(sql.Identifier(_stage_name(system.REJECTS)))
+    for rejects in parts:
+        if rejects.num_rows:
+            merge_rejects(cursor, rejects)
+            cursor.execute(dropped)
 
 
 def merge_types(cursor: Cursor, types: Mapping[str, int]) -> None:

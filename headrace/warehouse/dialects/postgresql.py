@@ -7,6 +7,7 @@ from psycopg import sql
 
 from headrace.schemas.tables import Table
 from headrace.schemas.targets.postgresql import create_indexes, create_table
+from headrace.schemas.targets.sql import quote
 from headrace.warehouse.copy_text import copy_text
 from headrace.warehouse.session import Cursor
 
@@ -19,11 +20,18 @@ def create(table: Table) -> list[str]:
     return [create_table(table), *create_indexes(table)]
 
 
-def stage(cursor: Cursor, table: Table, name: str, parts: Iterable[pa.Table]) -> None:
+def stage(cursor: Cursor, table: Table, name: str, rows: pa.Table) -> None:
     """Create the temporary table `name` like `table` and fill it; it is gone when the transaction ends.
 
-    Every part has the table's columns in its order (`staging.conform`). Without fresh statistics the planner
-    would join a large batch by nested loops.
+    `rows` have the table's columns in its order (`staging.conform`).
+    """
+    stage_parts(cursor, table, name, [rows])
+
+
+def stage_parts(cursor: Cursor, table: Table, name: str, parts: Iterable[pa.Table]) -> None:
+    """The same with rows that come in parts, of which one is in memory at a time.
+
+    Without fresh statistics the planner would join a large batch by nested loops.
     """
     staged, like = sql.Identifier(name), sql.Identifier(table.name)
     cursor.execute(sql.SQL("CREATE TEMP TABLE {} (LIKE {}) ON COMMIT DROP").format(staged, like))
@@ -32,3 +40,10 @@ def stage(cursor: Cursor, table: Table, name: str, parts: Iterable[pa.Table]) ->
             for payload in copy_text(rows):
                 copy.write(payload)
     cursor.execute(sql.SQL("ANALYZE {}").format(staged))
+
+
+def unload(query: str, table: Table) -> str:
+    """COPY the query's rows out as CSV: texts quoted, so that NULL, which is not, differs from ''."""
+    texts = ", ".join(quote(column.name) for column in table.columns if column.type.name == "text")
+    quoted = f", FORCE_QUOTE ({texts})" if texts else ""
+    return f"COPY ({query}) TO STDOUT (FORMAT csv{quoted})"

@@ -1,7 +1,7 @@
 """Redshift: rows come in by COPY of the Parquet files that a manifest names. Text only, so far.
 
 Sources: Amazon Redshift Database Developer Guide, "COPY from columnar data formats" (a manifest; no MAXERROR,
-no REGION) and "CREATE TABLE" (LIKE).
+no REGION), "CREATE TABLE" (LIKE) and "UNLOAD".
 """
 
 from headrace.schemas.tables import Table
@@ -26,6 +26,18 @@ def stage(table: Table, name: str, manifest: str, iam_role: str) -> list[str]:
         f"CREATE TEMP TABLE {staged} (LIKE {quote(table.name)})",
         f"COPY {staged} FROM {_literal(manifest)} IAM_ROLE {_literal(iam_role)} FORMAT AS PARQUET MANIFEST",
     ]
+
+
+def unload(query: str, folder: str, iam_role: str) -> str:
+    """UNLOAD the query's rows as Parquet files and a manifest that counts them.
+
+    `folder` is an S3 URL that ends in `/`. With neither ALLOWOVERWRITE, which leaves files of an older unload
+    between the new ones, nor CLEANPATH, which deletes them: a folder that is not empty is refused.
+    """
+    return (
+        f"UNLOAD ({_literal(query)}) TO {_literal(folder)} IAM_ROLE {_literal(iam_role)} "
+        "FORMAT AS PARQUET MANIFEST VERBOSE"
+    )
 
 
 def _literal(text: str) -> str:
