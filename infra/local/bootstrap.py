@@ -1,4 +1,4 @@
-"""Sets the project up on a bare machine: two environments from their locks, and Java where it is missing.
+"""Sets the project up on a bare machine: two environments from their locks, Java and MariaDB where missing.
 
 Runs on the system's Python before anything is installed, so it uses the standard library only, and the check
 of the version comes before anything that an older Python cannot read. A second run changes nothing and takes
@@ -28,7 +28,7 @@ import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from headrace.errors import LocalStackFailed  # noqa: E402
-from infra.local import java  # noqa: E402
+from infra.local import java, mariadb  # noqa: E402
 from infra.package_index import as_pip_is_set_up  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +47,7 @@ def main() -> int:
     try:
         _environments(environ)
         _java(environ)
+        _mariadb(environ)
     except LocalStackFailed as error:
         sys.stderr.write(f"setup: {error}\n")
         return 1
@@ -104,14 +105,29 @@ def _java(environ: dict[str, str]) -> None:
             raise
         _say("installing Java with apt (Spark runs on it)")
         _run([*apt, "update", "-qq"], environ)
-        for version in java.VERSIONS:
-            package = f"openjdk-{version}-jre-headless"
-            install = [*apt, "install", "-y", "-qq", "--no-install-recommends", package]
-            if subprocess.run(install, env=environ, capture_output=True, check=False).returncode == 0:
-                break
-        else:
+        packages = [f"openjdk-{version}-jre-headless" for version in java.VERSIONS]
+        if not any(_installed(apt, package, environ) for package in packages):
             raise LocalStackFailed(f"{missing} (apt-get could not install it.)") from missing
         java.find(environ)
+
+
+def _mariadb(environ: dict[str, str]) -> None:
+    """Everything else works without it."""
+    try:
+        mariadb.find(environ)
+    except LocalStackFailed as missing:
+        apt = _apt(environ)
+        if apt is not None:
+            _say("installing MariaDB with apt (the laptop's stand-in for RDS MySQL)")
+            update = [*apt, "update", "-qq"]
+            subprocess.run(update, env=environ, capture_output=True, check=False)
+        if apt is None or not _installed(apt, mariadb.PACKAGE, environ):
+            _say(f"going on without it, only `headrace batch load-mysql` needs it: {missing}")
+
+
+def _installed(apt: list[str], package: str, environ: dict[str, str]) -> bool:
+    install = [*apt, "install", "-y", "-qq", "--no-install-recommends", package]
+    return subprocess.run(install, env=environ, capture_output=True, check=False).returncode == 0
 
 
 def _apt(environ: dict[str, str]) -> list[str] | None:

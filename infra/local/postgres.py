@@ -18,12 +18,12 @@ from headrace.ops.clock import Clock
 from infra.local import ports, processes
 from infra.local.processes import Background
 from infra.local.state import State
+from infra.local.unprivileged import nobody, unprivileged
 
 NAME = "postgres"
 PORT = 54320
 OWNER = DATABASE = "headrace"
 _READY_SECONDS = 60
-_MAY_SET_SECURE_BITS = 1 << 8  # CAP_SETPCAP
 _SETTINGS = {
     "listen_addresses": ports.LOOPBACK,
     "unix_socket_directories": "",
@@ -47,7 +47,7 @@ def start(state: State, environ: Mapping[str, str], clock: Clock, *, preferred: 
     with ports.turn():
         port = ports.choose(preferred)
         serve = [str(_programs() / "postgres"), "-D", str(state.postgres.resolve()), "-p", str(port)]
-        background = processes.start(state, NAME, _unprivileged(serve), environ, port=port)
+        background = processes.start(state, NAME, unprivileged(serve), environ, port=port)
         _wait(state, background, clock)
     return background
 
@@ -93,13 +93,13 @@ def _make_cluster(state: State, environ: Mapping[str, str]) -> None:
     password.touch(mode=0o600)
     password.write_text(secrets.token_urlsafe(24) + "\n")
     if os.geteuid() == 0:
-        shutil.chown(new, _nobody())
+        shutil.chown(new, nobody())
     command = [str(_programs() / "initdb"), "-D", str(new), f"--username={OWNER}", "--pwfile=/dev/stdin"]
     # The builtin C.UTF-8 sorts the same on every machine.
     command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
     command += ["--no-instructions", *(f"--set={name}={value}" for name, value in _SETTINGS.items())]
     made = subprocess.run(
-        _unprivileged(command),
+        unprivileged(command),
         env=dict(environ),
         input=password.read_text(),
         capture_output=True,
@@ -112,39 +112,6 @@ def _make_cluster(state: State, environ: Mapping[str, str]) -> None:
             f"PostgreSQL could not make its cluster in {state.root}: {made.stderr.strip()}"
         )
     new.rename(state.postgres)
-
-
-def _unprivileged(command: list[str]) -> list[str]:
-    """The command as PostgreSQL insists on it: not as root.
-
-    For root the account `nobody` runs it, with the one privilege to pass through folders that are closed to
-    it (root's home, for instance), so that no folder has to be opened to others.
-    """
-    if os.geteuid() != 0:
-        return command
-    user = _nobody()
-    drop = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--no-new-privs"]
-    return [*drop, *_passage(), "--", *command]
-
-
-def _passage() -> list[str]:
-    """The options of setpriv that keep the privilege; containers often grant only the wider one of the two.
-
-    The secure bit makes it count for access(2) as well, by which PostgreSQL looks for its programs.
-    """
-    status = Path("/proc/self/status").read_text()
-    held = int(status.partition("CapEff:")[2].split()[0], 16)
-    for bit, capability in ((2, "dac_read_search"), (1, "dac_override")):
-        if held & 1 << bit and held & _MAY_SET_SECURE_BITS:
-            keep = [f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}"]
-            return [*keep, "--securebits=+no_setuid_fixup"]
-    return []
-
-
-def _nobody() -> int:
-    import pwd  # noqa: PLC0415  not on every system, and needed by root only
-
-    return pwd.getpwnam("nobody").pw_uid
 
 
 def _wait(state: State, background: Background, clock: Clock) -> None:

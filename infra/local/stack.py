@@ -9,14 +9,14 @@ from headrace.errors import HeadraceError
 from headrace.ops.clock import Clock
 from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.warehouse import Warehouse, connect
-from infra.local import deployment, emulator, environment, java, ports, postgres, processes
+from infra.local import deployment, emulator, environment, java, mariadb, ports, postgres, processes
 from infra.local.processes import Background
 from infra.local.readers import Readers
 from infra.local.state import State
 from infra.local.workers import ARCHIVE, DESK, JOB, NAMES, WORKERS, Workers
 
 PRODUCER = "producer"  # every producer's process name begins so
-_STOPPED_IN_ORDER = (*NAMES, emulator.NAME, postgres.NAME)
+_STOPPED_IN_ORDER = (*NAMES, emulator.NAME, postgres.NAME, mariadb.NAME)
 _TIP_SECONDS = 120
 
 
@@ -92,6 +92,15 @@ class Stack:
             self.state.write_env(known | postgres.variables(self.state, database))
         return database
 
+    def start_mysql(self) -> str:
+        """MariaDB, for the batch pipeline's load into MySQL; its URL."""
+        with self.state.exclusive("mariadb", wait=True):
+            running = processes.find(self.state, mariadb.NAME)
+            server = running or mariadb.start(self.state, self.environ, self.clock)
+        if running is None:
+            self._say_started("MariaDB", server, mariadb.PORT)
+        return mariadb.url(self.state, server)
+
     def down(self, *, now: bool = False) -> None:
         """Stop producers, let the workers read the streams to their end unless `now`, stop everything."""
         for name in processes.names(self.state):
@@ -117,7 +126,8 @@ class Stack:
 
     def status(self) -> list[Part]:
         """Every part of the stack, running or not, and producers that run."""
-        others = [name for name in processes.names(self.state) if name.startswith(PRODUCER)]
+        started_on_need = (PRODUCER, mariadb.NAME)
+        others = [name for name in processes.names(self.state) if name.startswith(started_on_need)]
         return [self._part(name) for name in (emulator.NAME, postgres.NAME, *NAMES, *others)]
 
     def child_environ(self) -> dict[str, str]:

@@ -53,6 +53,16 @@ class State:
         return self.root / "postgres.password"
 
     @property
+    def mariadb(self) -> Path:
+        """MariaDB's data."""
+        return self.root / "mariadb"
+
+    @property
+    def mariadb_password(self) -> Path:
+        """The password of its one account, made up when the data is."""
+        return self.root / "mariadb.password"
+
+    @property
     def spool(self) -> Path:
         """The spool of the producer."""
         return self.root / "spool"
@@ -95,11 +105,20 @@ class State:
     def wipe(self) -> None:
         """Remove what the stack has written, by name: a folder given by mistake keeps its other contents."""
         ours = (self.run, self.log, self.emulator, self.postgres, self.root / "postgres.new", self.spool)
-        for folder in (*ours, self.checkpoint, self.cache, self.spark, self.delivery, self.error_desk):
+        databases = (self.mariadb, self.root / "mariadb.new")
+        for folder in (
+            *ours,
+            *databases,
+            self.checkpoint,
+            self.cache,
+            self.spark,
+            self.delivery,
+            self.error_desk,
+        ):
             shutil.rmtree(folder, ignore_errors=True)
             if folder.exists():
                 raise LocalStackFailed(f"{folder} could not be removed: remove it, then start again.")
-        for file in (self.env, self.postgres_password):
+        for file in (self.env, self.postgres_password, self.mariadb_password):
             file.unlink(missing_ok=True)
 
     @contextmanager

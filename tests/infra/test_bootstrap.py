@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from headrace.errors import LocalStackFailed
-from infra.local import bootstrap, java
+from infra.local import bootstrap, java, mariadb
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,6 +49,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(bootstrap, "LOCKS", {name: tmp_path / f"{name}.lock" for name in bootstrap.LOCKS})
     monkeypatch.setattr(bootstrap, "_run", machine.run)
     monkeypatch.setattr(java, "find", lambda _environ: java.Java(Path("/java"), 17))
+    monkeypatch.setattr(mariadb, "find", lambda _environ: Path("/mariadbd"))
     return machine
 
 
@@ -138,6 +139,34 @@ def test_java_is_installed_with_apt_only_where_nobody_has_to_be_asked(
     (tmp_path / "sudo").write_text("#!/bin/sh\nexit 0\n")
     bootstrap.main()
     assert machine.commands[-1] == "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get update -qq"
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("works", [True, False])
+def test_a_machine_without_mariadb_gets_it_with_apt_or_goes_on_without(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    works: bool,
+) -> None:
+    def missing(_environ: object) -> Path:
+        raise LocalStackFailed("MariaDB is not installed")
+
+    calls = tmp_path / "calls"
+    (tmp_path / "apt-get").write_text(
+        f'#!/bin/sh\necho "$@" >> {calls}\n[ "$1" = install ] && exit {0 if works else 100}\nexit 0\n'
+    )
+    (tmp_path / "apt-get").chmod(0o755)
+    monkeypatch.setattr(mariadb, "find", missing)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert bootstrap.main() == 0
+    assert calls.read_text().splitlines() == [
+        "update -qq",
+        "install -y -qq --no-install-recommends mariadb-server-core",
+    ]
+    said = capsys.readouterr().err
+    assert ("only `headrace batch load-mysql` needs it" in said) is not works
 
 
 @pytest.mark.parametrize("lock", bootstrap.LOCKS.values(), ids=lambda path: path.stem)
