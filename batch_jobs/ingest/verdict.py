@@ -46,7 +46,7 @@ def judge(census: Census, name: LoanName, place: str) -> Verdict:
             f"{fields} fields and no line end; download it anew"
         )
     layout = layouts[fields]
-    return Verdict(layout, _losses(census, layout), census.rows - most.rows)
+    return Verdict(layout, _losses(census, name.kind, layout), census.rows - most.rows)
 
 
 def _check_ids(census: Census, name: LoanName, place: str) -> None:
@@ -66,8 +66,11 @@ def _check_ids(census: Census, name: LoanName, place: str) -> None:
         raise InputRefused(f"{place} is named {name.vintage}, and most of its loan ids say {found}")
 
 
-def _losses(census: Census, layout: Layout) -> Sign:
-    """A liquidation's median loss is a loss: so its sign is the one that most losses have."""
-    if census.losses_positive == census.losses_negative:
+def _losses(census: Census, kind: Kind, layout: Layout) -> Sign:
+    """A liquidation's median loss is a loss: so its sign is the one that most losses have.
+
+    What stands in the two columns of an origination file is no loss; the layout tells its sign.
+    """
+    if kind == "origination" or census.losses_positive == census.losses_negative:
         return "positive" if layout == "r47" else "negative"
     return "positive" if census.losses_positive > census.losses_negative else "negative"

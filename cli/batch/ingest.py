@@ -21,6 +21,8 @@ from headrace.ops.settings import load
 if TYPE_CHECKING:
     from batch_jobs.ingest import Taken
 
+_MOST_SHOWN = 3  # of the files that were passed over; the JSON has all
+
 EXAMPLE = """
 \b
 Example: headrace batch ingest full_set_standard_historical_data.zip
@@ -54,30 +56,32 @@ def command(place: Place, /, *, paths: tuple[Path, ...], dry_run: bool, as_json:
     scratch = Path(settings.state)
     scratch.mkdir(parents=True, exist_ok=True)
     taken: list[Taken] = []
+    passed_over: list[str] = []
     try:
-        with _bar(size_of(paths)) as (advance, say):
+        with _bar(size_of(paths)) as advance:
             found = take(
                 paths,
                 storage,
                 place.clock,
                 advance=advance,
-                skipped=lambda path: say(f"passed over, no loan file: {printable(path)}"),
+                skipped=passed_over.append,
                 scratch=scratch,
                 dry_run=dry_run,
             )
             for one in found:
                 taken.append(one)
-                say(f"{one.outcome}: {printable(one.place)}, {one.input.rows:,} rows")
+                if not sys.stderr.isatty():
+                    tell(f"{one.outcome}: {printable(one.place)}, {one.input.rows:,} rows")
     finally:  # what was taken before an error is told before the error
-        _show(taken, dry_run=dry_run, as_json=as_json)
+        if as_json:
+            _print_json(taken, passed_over, dry_run=dry_run)
+        else:
+            _draw(taken, dry_run=dry_run)
+            _list(passed_over)
     return GOOD
 
 
-def _show(taken: "Sequence[Taken]", *, dry_run: bool, as_json: bool) -> None:
-    if as_json:
-        told = {"dry_run": dry_run, "files": [_told(one) for one in taken]}
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(told)).decode() + "\n")
-        return
+def _draw(taken: "Sequence[Taken]", *, dry_run: bool) -> None:
     if not taken:
         return
     drawn = grid("what would be taken" if dry_run else "what was taken")
@@ -95,6 +99,22 @@ def _show(taken: "Sequence[Taken]", *, dry_run: bool, as_json: bool) -> None:
         console().print("  odd rows have another number of fields: they are rejected when they are converted")
 
 
+def _list(passed_over: Sequence[str]) -> None:
+    if not passed_over:
+        return
+    shown = ", ".join(map(printable, passed_over[:_MOST_SHOWN]))
+    more = len(passed_over) - _MOST_SHOWN
+    console().print(
+        Text(f"  passed over, no loan files: {shown}" + (f", and {more:,} more" if more > 0 else "")),
+        soft_wrap=True,
+    )
+
+
+def _print_json(taken: "Sequence[Taken]", passed_over: Sequence[str], *, dry_run: bool) -> None:
+    told = {"dry_run": dry_run, "files": [_told(one) for one in taken], "passed_over": passed_over}
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(told)).decode() + "\n")
+
+
 def _told(one: "Taken") -> dict[str, object]:
     """One file for a program; the splits are the manifest's affair."""
     entry: dict[str, object] = msgspec.to_builtins(one.input)
@@ -103,13 +123,10 @@ def _told(one: "Taken") -> dict[str, object]:
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]:
-    """A progress bar on stderr, where that is a terminal; plain lines always."""
+def _bar(total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr, where that is a terminal."""
     columns = (TextColumn("ingesting"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     out = Console(stderr=True)
-    if not sys.stderr.isatty():
-        yield lambda _: None, tell
-        return
-    with Progress(*columns, console=out, transient=True) as bar:
+    with Progress(*columns, console=out, transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("ingest", total=total)
-        yield lambda done: bar.advance(task, done), lambda text: bar.console.print(Text(text))
+        yield lambda done: bar.advance(task, done)

@@ -55,6 +55,11 @@ def test_the_sign_of_a_loss_is_that_of_the_median_liquidation(
     assert verdict("perf_2005Q1.txt", performance(layout=layout, losses=losses)).losses == told
 
 
+def test_no_loss_is_looked_for_in_originations() -> None:
+    data = line(32, {9: "15", 20: "F05Q10000001", 22: "360"})
+    assert verdict("historical_data_2005Q1.txt", data).losses == "negative"
+
+
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
