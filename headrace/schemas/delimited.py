@@ -63,8 +63,9 @@ class Layout:
         """Refuse a layout that could give no record."""
         given = ["layout", *(cell.name for column in self.columns for cell in column)]
         required = {part.name for part in self.record_type.fields if part.required}
-        if len(given) != len(set(given)) or required - set(given):
-            raise ValueError(f"{self.name}: given twice or missing: {sorted(given)}")
+        twice = {name for name in given if given.count(name) > 1}
+        if odd := twice | (required - set(given)):
+            raise ValueError(f"{self.name}: given twice, or required and not given: {sorted(odd)}")
         for name in given:
             self.record_type.field(name)
 
@@ -175,9 +176,10 @@ def _number(written: re.Match[str] | None, text: str, *, turned: bool) -> bytes:
 
 
 def _month(text: str, turned: bool) -> bytes:  # noqa: ARG001, FBT001  as above
-    """`YYYYMM` as the first day of the month."""
+    """`YYYYMM` as the first day of the month; nothing else may come out as a day."""
     written = _MONTH.fullmatch(text)
-    return msgspec.json.encode(text if written is None else f"{written[1]}-{written[2]}-01")
+    day = f"not YYYYMM: {text}" if written is None else f"{written[1]}-{written[2]}-01"
+    return msgspec.json.encode(day)
 
 
 _SPELLINGS = {"integer": _whole, "decimal": _decimal, "date": _month}

@@ -36,7 +36,7 @@ def fits(value: Any, type_: exp.DataType) -> bool:
     if type_.is_type(exp.DataType.Type.DECIMAL):
         return type(value) in (int, float)
     if type_.is_type(exp.DataType.Type.DATE):
-        return date.fromisoformat(value).isoformat() == value
+        return bool(date.fromisoformat(value).isoformat() == value)
     return type(value) is PYTHON[type_.this]
 
 
