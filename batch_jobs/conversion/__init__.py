@@ -1,0 +1,1 @@
+"""Raw loan files to typed, validated, partitioned Parquet."""
