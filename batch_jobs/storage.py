@@ -32,8 +32,8 @@ class Storage:
             self._files = pyarrow.fs.LocalFileSystem()
 
     def uri(self, path: str) -> str:
-        """The path as Hive and Spark name it."""
-        return f"{self.root}/{path}" if self._s3 else Path(self._base, path).as_uri()
+        """The path as Hive and Spark name it: with a scheme, and nothing in it escaped."""
+        return f"{'' if self._s3 else 'file:'}{self.root}/{path}"
 
     def place(self, path: str) -> str:
         """The path as a person names it."""
@@ -74,6 +74,23 @@ class Storage:
         """Write a small file whole."""
         with self.create(path) as file:
             file.write(data)
+
+    def remove(self, path: str) -> None:
+        """Delete the file."""
+        with _told(self.place(path)):
+            self._files.delete_file(f"{self._base}/{path}")
+
+    def link(self, path: str, target: str) -> bool:
+        """On a disk, make `path` a link to `target`, absolute or below the root. False on S3: it has none."""
+        if self._s3:
+            return False
+        folder, _, name = f"{self._base}/{path}".rpartition("/")
+        with _told(self.place(path)):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            hidden = Path(folder, f"_{name}.{os.getpid()}.new")
+            hidden.symlink_to(Path(self._base, target))
+            hidden.replace(f"{folder}/{name}")
+        return True
 
     def exists(self, path: str) -> bool:
         """Whether the file is there."""

@@ -1,3 +1,4 @@
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,10 +22,11 @@ def batch_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def spark(batch_state: Path) -> Iterator[SparkSession]:
     """Spark with Hive's catalog; stopped with the module, because a process has one Spark at a time.
 
-    Its tests carry the marks `spark` and `xdist_group("batch-spark")`.
+    Its tests carry the marks in `tests.batch_jobs.marks.SPARK`.
     """
     settings = BatchSettings(state=str(batch_state), spark_master="local[2]", spark_memory="1g")
     session = spark_session(settings, app="tests")
     session.sql("DROP DATABASE IF EXISTS headrace CASCADE")  # of another module; files stay
     yield session
     session.stop()
+    gc.collect()  # of the sockets that py4j leaves open, while their warnings are ignored
