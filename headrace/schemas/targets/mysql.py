@@ -36,7 +36,7 @@ def create_table(table: Table, *, key: Sequence[str] = ()) -> str:
     if key:
         lines.append(f"PRIMARY KEY ({', '.join(quote(name) for name in key)})")
     listed = ",\n".join(f"  {line}" for line in lines)
-    options = "ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+    options = "ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
     return f"CREATE TABLE IF NOT EXISTS {quote(table.name)} (\n{listed}\n) {options}"
 
 
