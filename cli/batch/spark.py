@@ -6,6 +6,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from batch_jobs.settings import BatchSettings
 from cli.place import Place
 from headrace.ops.settings import load
@@ -14,12 +16,28 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
+_SHARED = "headrace.spark"
+
+
+@contextmanager
+def share(context: click.Context, session: "SparkSession") -> Iterator[None]:
+    """Let the commands that `context` invokes run in this session, and leave it running."""
+    context.meta[_SHARED] = session
+    try:
+        yield
+    finally:
+        del context.meta[_SHARED]
+
+
 @contextmanager
 def spark(place: Place, what: str) -> Iterator["SparkSession"]:
     """A session for the command `what`, stopped at the end.
 
     Raises LocalStackFailed without a fitting Java, BatchBusy, StorageUnusable and SettingsError.
     """
+    if (session := _shared()) is not None:
+        yield session
+        return
     from batch_jobs.lock import metastore_lock  # noqa: PLC0415  the help should not wait for them
     from batch_jobs.session import is_local, spark_session  # noqa: PLC0415
     from infra.local import java  # noqa: PLC0415
@@ -36,3 +54,9 @@ def spark(place: Place, what: str) -> Iterator["SparkSession"]:
             yield session
         finally:
             session.stop()
+
+
+def _shared() -> "SparkSession | None":
+    context = click.get_current_context(silent=True)
+    found: SparkSession | None = context.meta.get(_SHARED) if context else None
+    return found
