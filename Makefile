@@ -6,7 +6,7 @@ WITH_JAVA = JAVA_HOME="$$(.venv/bin/python -m infra.local.java)"
 UV_COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-live up down test compat check bench bench-producer bench-lambda bench-soak docs template lock clean
+.PHONY: help setup demo demo-live up down batch test compat check bench bench-producer bench-lambda bench-batch bench-soak docs template lock clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -25,6 +25,9 @@ up: setup ## Start the local stack in the background: emulator, PostgreSQL, stre
 
 down: setup ## Stop the local stack once everything on its streams is read
 	@$(HEADRACE) down
+
+batch: setup ## Loan files to tables, warehouse, MySQL and a decision tree (LOANS=100000 of a synthetic book, or FILES=paths)
+	@$(HEADRACE) batch run $(if $(LOANS),--loans "$(LOANS)") $(FILES)
 
 test: setup ## Run every test (TESTS=tests/kinesis for some)
 	@$(WITH_JAVA) .venv/bin/pytest -n 2 --dist loadgroup $(TESTS)
@@ -53,6 +56,11 @@ bench-producer: setup ## The producer's speed, and what faults cost, beside boto
 bench-lambda: setup ## The transform's speed with 0, 1 and 100 % bad records, and the error desk's
 	@.venv/bin/python -m bench.lambda_handler
 	@.venv/bin/python -m bench.error_desk
+
+bench-batch: setup ## Loan files to Parquet, MySQL and PostgreSQL: rows a second, beside DuckDB and plain Spark
+	@$(WITH_JAVA) .venv/bin/python -m bench.batch
+	@.venv/bin/python -m bench.mysql_load
+	@.venv/bin/python -m bench.warehouse_load
 
 bench-soak: setup ## The producer's memory and processor time over SOAK=600 seconds, and with Kinesis away (STALLED_GB=10)
 	@.venv/bin/python -m bench.producer_endurance --soak $(or $(SOAK),600) --stalled-gb $(or $(STALLED_GB),10)
