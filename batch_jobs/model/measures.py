@@ -6,6 +6,13 @@ import msgspec
 
 _BINS = 10
 
+CAVEAT = (
+    "A score orders loans; as a probability it holds at the level of the vintages that were trained on. "
+    "The level does not carry over time: a model of 2000-2004 foretold 0.37 of the real defaults of "
+    "2006-2008."
+)
+"""To be said beside any probability."""
+
 
 class ScoreGroup(msgspec.Struct, frozen=True):
     """Loans with one and the same score, and how many of them defaulted."""

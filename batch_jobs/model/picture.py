@@ -15,7 +15,7 @@ _LEVEL, _ROW = 3.4, 0.62  # inches: a question's width, a leaf's height
 _WRAP = 34  # characters of a line
 
 
-def tree_svg(root: Node) -> bytes:
+def tree_figure(root: Node) -> "Figure":
     """The tree from left to right; a node is as red as its loans are bad."""
     from matplotlib.figure import Figure  # noqa: PLC0415  takes a second, and is an extra
 
@@ -24,10 +24,10 @@ def tree_svg(root: Node) -> bytes:
     axes = figure.add_axes((0, 0, 1, 1), xlim=(-0.1, depth(root) + 0.9), ylim=(leaves, -1))
     axes.set_axis_off()
     _draw(axes, root, level=0, first=0, way="all", worst=_worst(root))
-    return _svg(figure)
+    return figure
 
 
-def calibration_svg(bins: Sequence[Bin]) -> bytes:
+def calibration_figure(bins: Sequence[Bin]) -> "Figure":
     """Foretold against what came, a dot per bin; on the line, both are the same."""
     from matplotlib.figure import Figure  # noqa: PLC0415  the same
 
@@ -39,14 +39,14 @@ def calibration_svg(bins: Sequence[Bin]) -> bytes:
     axes.scatter([one.foretold for one in bins], [one.came for one in bins], s=sizes, alpha=0.6)
     axes.xaxis.set_major_formatter("{x:.1%}")
     axes.yaxis.set_major_formatter("{x:.1%}")
-    return _svg(figure)
+    return figure
 
 
-def _svg(figure: "Figure") -> bytes:
+def svg(figure: "Figure") -> bytes:
+    """The same picture is the same file; text stays text."""
     from matplotlib import rc_context  # noqa: PLC0415  the same
 
     out = io.BytesIO()
-    # Text stays text, and the same picture is the same file.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "headrace"}):
         figure.savefig(out, format="svg", metadata={"Date": None})
     return out.getvalue()
@@ -78,6 +78,7 @@ def _draw(axes: "Axes", node: Node, *, level: int, first: int, way: str, worst: 
         f"{_wrapped(way)}\n{node.told()}",
         fontsize=8,
         va="center",
+        parse_math=False,  # a $ in the data is one
         bbox={"boxstyle": "round", "facecolor": (1, 1 - 0.5 * red, 1 - 0.5 * red), "edgecolor": "0.6"},
     )
     return height

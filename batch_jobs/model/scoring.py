@@ -24,8 +24,8 @@ class Scored(msgspec.Struct, frozen=True):
 
     vintage: str
     loans: int
-    mean: float | None
-    highest: float | None
+    mean: float
+    highest: float
     made: bool
     folder: str
 
@@ -46,7 +46,7 @@ class Scorer:
         return cls(session, storage, model, PipelineModel.load(storage.uri(model.pipeline)), clock)
 
     def score(self, originations: Output) -> Scored:
-        """Score a partition, unless this model did already. Raises StorageUnusable.
+        """Score a partition that has rows, unless this model did already. Raises StorageUnusable.
 
         Columns: loan_identifier, vintage, score (a probability at the level of the book that the model
         learned from), model_version.

@@ -151,8 +151,10 @@ def write(storage: Storage, model: Model, trained: Trained) -> None:
     """Write the pipeline and what a person looks at, then publish. Raises StorageUnusable."""
     trained.fitted.pipeline.write().save(storage.uri(model.pipeline))
     storage.write(f"{model.folder}/tree.txt", words(model.tree).encode())
-    storage.write(f"{model.folder}/tree.svg", picture.tree_svg(model.tree))
-    storage.write(f"{model.folder}/calibration.svg", picture.calibration_svg(model.test.calibration))
+    storage.write(f"{model.folder}/tree.svg", picture.svg(picture.tree_figure(model.tree)))
+    storage.write(
+        f"{model.folder}/calibration.svg", picture.svg(picture.calibration_figure(model.test.calibration))
+    )
     store.publish(storage, model)
 
 
