@@ -62,6 +62,13 @@ class Place:
 
         return postgres.url(state, self.stack(tell).start_database())
 
+    def mysql_url(self) -> str:
+        """The MySQL to load into; the local MariaDB, started when it is down, unless one is named."""
+        from batch_jobs.settings import BatchSettings  # noqa: PLC0415  the help should not wait for it
+
+        named = load(BatchSettings, self.environ).mysql_url
+        return named or self.stack(tell).start_mysql()
+
     def archive(self) -> "Lake":
         """The archive to ask. Raises SettingsError when none is named and no local stack runs."""
         from headrace.lake.objects import connect  # noqa: PLC0415  the help should not wait for it
