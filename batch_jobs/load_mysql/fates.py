@@ -3,6 +3,8 @@
 Source: MySQL 8.4 Error Message Reference; MariaDB Server Documentation, "MariaDB Error Code Reference".
 """
 
+import ssl
+
 import pymysql
 
 from headrace.errors import DatabaseRefused, DatabaseUnavailable, HeadraceError
@@ -36,6 +38,8 @@ def fate_of(error: pymysql.Error) -> HeadraceError:
     number = number_of(error)
     said = error.args[1] if len(error.args) > 1 else str(error)
     text = f"{type(error).__name__} {number}: {said}"
+    if isinstance(getattr(error, "original_exception", None), ssl.SSLError):
+        return DatabaseRefused(f"MySQL's certificate is not trusted: {text}")
     if number in _NO_ANSWER or isinstance(error, pymysql.InterfaceError):
         return DatabaseUnavailable(f"no connection to MySQL: {text}")
     if number in _RETRY:
