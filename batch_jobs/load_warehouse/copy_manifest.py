@@ -4,8 +4,6 @@ Source: Amazon Redshift Database Developer Guide, "Using a manifest to specify d
 columnar file says its length. Never a prefix instead: a run that was broken off leaves files there.
 """
 
-from urllib.parse import unquote
-
 import msgspec
 
 from batch_jobs.manifest import Output
@@ -57,12 +55,7 @@ def paths(storage: Storage, manifest: str) -> list[str]:
         entries = msgspec.json.decode(storage.read(manifest), type=CopyManifest).entries
     except msgspec.DecodeError as error:
         raise StorageUnusable(f"{storage.place(manifest)} is no manifest: {error}") from error
-    root = storage.uri("").rstrip("/") + "/"
+    root = storage.uri("")
     if strange := [entry.url for entry in entries if not entry.url.startswith(root)]:
         raise StorageUnusable(f"{storage.place(manifest)} names files elsewhere: {strange[:3]}")
-    return [_decoded(root, entry.url) for entry in entries]
-
-
-def _decoded(root: str, url: str) -> str:
-    path = url.removeprefix(root)
-    return unquote(path) if root.startswith("file:") else path
+    return [entry.url.removeprefix(root) for entry in entries]

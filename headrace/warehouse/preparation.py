@@ -22,8 +22,7 @@ def prepare(cursor: Cursor, outputs: Sequence[WindowedOutput]) -> None:
     """Create what is missing, inside the caller's transaction. Raises `SchemaMismatch`."""
     cursor.execute(dialect.LOCK_PREPARATION)
     for table in tables(outputs):
-        for statement in dialect.create(table):
-            cursor.execute(statement.encode())
+        dialect.create_missing(cursor, table)
         _check_columns(cursor, table)
     cursor.execute(
         "INSERT INTO ledger_version (version) SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM ledger_version)"

@@ -59,8 +59,7 @@ def echo(server: Callable[[str], str]) -> Echo:
         table = pa.table([pa.array(v, f.type) for v, f in zip(columns, schema, strict=True)], schema=schema)
         with psycopg.connect(server("postgres")) as connection, connection.cursor() as cursor:
             cursor.execute("SET LOCAL timezone = 'UTC'")
-            for statement in postgresql.create(TABLE):
-                cursor.execute(statement)
+            postgresql.create_missing(cursor, TABLE)
             postgresql.stage(cursor, TABLE, "stage_every_type", table)
             found = cursor.execute("SELECT * FROM stage_every_type").fetchall()
             connection.rollback()

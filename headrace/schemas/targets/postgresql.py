@@ -13,16 +13,16 @@ def create_table(table: Table) -> str:
     return f"CREATE TABLE IF NOT EXISTS {quote(table.name)} (\n{columns}\n)"
 
 
-def create_indexes(table: Table) -> list[str]:
-    """Indexes on the sort key and the lookup key alone: a long text does not fit an index row."""
+def create_indexes(table: Table) -> dict[str, str]:
+    """By name: indexes on the sort key and the lookup key alone; a long text does not fit an index row."""
     wanted = {"sort": table.sort_key, "lookup": (table.lookup_key,) if table.lookup_key else ()}
-    return [_index(table, suffix, columns) for suffix, columns in wanted.items() if columns]
+    return dict(_index(table, suffix, columns) for suffix, columns in wanted.items() if columns)
 
 
-def _index(table: Table, suffix: str, columns: Sequence[str]) -> str:
+def _index(table: Table, suffix: str, columns: Sequence[str]) -> tuple[str, str]:
     listed = ", ".join(quote(name) for name in columns)
-    index = quote(f"{table.name[: 61 - len(suffix)]}__{suffix}")
-    return f"CREATE INDEX IF NOT EXISTS {index} ON {quote(table.name)} ({listed})"
+    name = f"{table.name[: 61 - len(suffix)]}__{suffix}"
+    return name, f"CREATE INDEX IF NOT EXISTS {quote(name)} ON {quote(table.name)} ({listed})"
 
 
 def type_name(type_: ColumnType) -> str:

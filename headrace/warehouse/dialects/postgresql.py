@@ -15,9 +15,21 @@ LOCK_PREPARATION = "SELECT pg_advisory_xact_lock(1751474532)"
 """One preparation at a time: two CREATE TABLE IF NOT EXISTS at once can fail in the catalogue."""
 
 
-def create(table: Table) -> list[str]:
-    """CREATE TABLE and its index, if missing."""
-    return [create_table(table), *create_indexes(table)]
+def create_missing(cursor: Cursor, table: Table) -> None:
+    """Create the table and its indexes where they are missing.
+
+    An index that is there is not asked for: even IF NOT EXISTS, CREATE INDEX waits for whoever writes the
+    table, minutes when that is a load, while all wait that need what the preparation has locked before.
+    """
+    cursor.execute(create_table(table).encode())
+    cursor.execute(
+        "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema() AND tablename = %s",
+        [table.name],
+    )
+    there = {name for (name,) in cursor.fetchall()}
+    for name, statement in create_indexes(table).items():
+        if name not in there:
+            cursor.execute(statement.encode())
 
 
 def stage(cursor: Cursor, table: Table, name: str, rows: pa.Table) -> None:

@@ -10,9 +10,9 @@ from batch_jobs.load_warehouse.loader import Loader
 from batch_jobs.storage import Storage
 from headrace.errors import LoadMismatch, WarehouseRefused, WarehouseUnavailable
 from headrace.schemas.loan_tables import LOAN_ORIGINATIONS, LOAN_PERFORMANCE, LOAN_TABLES
+from headrace.schemas.registry import OUTPUTS
 from headrace.schemas.tables import Table
-from headrace.warehouse import probe
-from headrace.warehouse.preparation import ANALYST
+from headrace.warehouse import preparation, probe
 from headrace.warehouse.reconcile import reconcile
 from headrace.warehouse.staging import arrow_schema
 from tests.batch_jobs.load_warehouse.conftest import Loaders
@@ -169,7 +169,7 @@ def test_two_loads_of_one_partition_take_turns_and_load_it_once(
     assert held(sql) == truth(storage, output)
 
 
-def test_neither_the_stream_job_nor_analysts_wait_for_a_load(
+def test_neither_the_stream_job_nor_a_start_of_it_nor_analysts_wait_for_a_load(
     loaders: Loaders, storage: Storage, url: str, sql: Sql
 ) -> None:
     old, new = write(storage, rows()), write(storage, rows(seed=1))
@@ -180,10 +180,11 @@ def test_neither_the_stream_job_nor_analysts_wait_for_a_load(
             return
         with psycopg.connect(url) as writer:
             writer.execute("set lock_timeout = '1ms'")
+            preparation.prepare(writer.cursor(), list(OUTPUTS.values()))
             writer.execute("lock table writer_lock")
         with psycopg.connect(url) as analyst:
             analyst.execute("set lock_timeout = '1ms'")
-            analyst.execute(f"set role {ANALYST}")
+            analyst.execute(f"set role {preparation.ANALYST}")
             found = analyst.execute("select * from loan_performance").fetchall()
         assert sorted(found, key=repr) == truth(storage, old)
 
