@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
 
 from batch_jobs.settings import BatchSettings
 from cli.place import Place
@@ -49,7 +50,8 @@ def spark(place: Place, what: str) -> Iterator["SparkSession"]:
         os.environ["JAVA_HOME"] = str(java.find(place.environ).home)  # noqa: TID251  an entry point
     folder = Path(settings.metastore_folder)
     with metastore_lock(folder, f"headrace batch {what}") if local else nullcontext():
-        session = spark_session(settings, app=what)
+        with Console(stderr=True).status("starting Spark"):  # seen on a terminal alone
+            session = spark_session(settings, app=what)
         try:
             yield session
         finally:
