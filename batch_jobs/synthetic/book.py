@@ -8,6 +8,7 @@ from batch_jobs.synthetic import calendar, economy, risk
 from batch_jobs.synthetic.course import Month, months
 from batch_jobs.synthetic.fate import Fate, draw_fate
 from batch_jobs.synthetic.loan import Loan, draw_loan
+from batch_jobs.synthetic.losses import DEFECT, REPERFORMING_SALE
 from batch_jobs.synthetic.truth import Book, LoanTruth
 
 _OLDER_FORM = 200  # one loan in so many has an id of the older form, F1YYQn
@@ -87,10 +88,10 @@ def make(seed: int, quarter: Quarter, number: int) -> Made:
 
 
 def _is_bad(fate: Fate) -> bool | None:
-    """Whether the loan was bad within the window; None where that is not known."""
+    """Whether the loan was bad within the window; None where that is not known, or it was removed."""
+    if fate.end in {DEFECT, REPERFORMING_SALE}:
+        return None
     if fate.bad_at is not None and fate.bad_at <= risk.WINDOW:
         return True
     last_age = fate.start + len(fate.missed) - 1
-    if last_age < risk.WINDOW and fate.end != "01":
-        return None
-    return False
+    return False if fate.end or last_age >= risk.WINDOW else None

@@ -1,11 +1,12 @@
 """Bad lines: spoiled copies beside sound lines, each with the reject code that it must get.
 
-A bad line never takes the place of a good one: whatever the share, the good lines are those of the clean book.
-One copy in five is a second line of a loan or of a month; one in five of these comes far behind the first, and
-every second one tells another balance, so that taking the wrong one of the two shows in the sums.
+A bad line takes no good one's place: the good lines are those of the clean book, whatever the share.
+One bad line in five is a duplicate, a second line of a loan or of a month; one in five of these comes far
+behind the first, and every second one tells another balance, so that the sums show if the wrong one is taken.
 """
 
 from collections.abc import Callable, Sequence
+from math import log1p
 from random import Random
 from typing import Literal, NamedTuple
 
@@ -29,7 +30,7 @@ CODES = {  # the one place that says what each defect is
     "far_duplicate": RejectCode.DUPLICATE_KEY,
 }
 _DUPLICATES = {"duplicate", "far_duplicate"}
-_WEIGHTS = dict.fromkeys(CODES, 8.0) | {"duplicate": 16.0, "far_duplicate": 4.0}
+_WEIGHTS: dict[str, float] = dict.fromkeys(CODES, 8.0) | {"duplicate": 16.0, "far_duplicate": 4.0}
 _DEFECTS = Mix(_WEIGHTS)
 
 # What to put where (0-based) for each defect that is one bad value; the same fields in both layouts.
@@ -72,14 +73,20 @@ def soil(
     """
     mixed: list[str] = []
     bad: list[Bad] = []
-    for line in lines:
-        mixed.append(line)
-        if chance(rng, share):
-            defect, copy = _copy(rng, kind, line, earlier)
-            before = defect not in _DUPLICATES and chance(rng, 0.5)
-            bad.append(Bad(len(mixed) - before, defect))
-            mixed.insert(len(mixed) - before, copy)
-    return mixed, bad
+    done, spoiled = 0, _gap(rng, share)
+    while spoiled < len(lines):
+        mixed += lines[done : spoiled + 1]
+        defect, copy = _copy(rng, kind, lines[spoiled], earlier)
+        place = len(mixed) - (defect not in _DUPLICATES and chance(rng, 0.5))
+        mixed.insert(place, copy)
+        bad.append(Bad(place, defect))
+        done, spoiled = spoiled + 1, spoiled + 1 + _gap(rng, share)
+    return [*mixed, *lines[done:]], bad
+
+
+def _gap(rng: Random, share: float) -> int:
+    """Lines until the next one to spoil, where each is with this chance."""
+    return int(rng.expovariate(-log1p(-share)))
 
 
 def _copy(rng: Random, kind: Kind, line: str, earlier: Callable[[], str | None]) -> tuple[str, str]:

@@ -1,9 +1,11 @@
 """What happens to a loan over the months of its life, before a cent is counted.
 
-Rates beyond those of `economy`: of loans 90 days late 37 % are sold or written off, about 27 months later (1 in 25
-of them 80 months later still, so that statuses of 99 and more occur); 28 % catch up, one in three by a
-repayment plan; the rest is modified or, from 2018, deferred. Of 3,000 loans each: 10 show `XX` for a month,
-3 miss a month, 2 enter late. A short lateness that heals comes to about one loan in five.
+Rates beyond those of `economy`: of loans 90 days late 37 % are sold or written off, about 27 months later
+(1 in 25 of them 80 months later still, so that statuses of 99 and more occur); 28 % catch up, one in three by
+a repayment plan; the rest is modified or, from 2018, deferred. Of 3,000 loans about 10 show `XX` for a month,
+3 miss a month, 2 enter late. One loan in five is late for a while, once to three times.
+
+Most loans are followed for 60 months, one in 50 to the newest period.
 """
 
 from bisect import bisect_left
@@ -20,6 +22,7 @@ REO, UNKNOWN = -1, -2  # statuses RA and XX
 SERIOUS = 3  # months
 _MONTHS = 60  # that most loans are followed
 _FOLLOWED_ON = 1 / 50  # of all loans, to the newest period
+_COURSE = Mix({"liquidated": 37, "cured": 18, "repaid": 10, "modified": 35})
 _LIQUIDATION = Mix({"09": 1585, "03": 657, "02": 447, "15": 161})
 _LATE_ENTRY = 8  # rows that must be quiet for a loan to enter late
 _AGAIN, _SOLD = 0.008, 0.004  # a month, once modified: late again, sold as reperforming
@@ -61,7 +64,7 @@ def draw_fate(rng: Random, loan: Loan, late: float, early: float) -> Fate:
     """The fate of the stream's loan; `late` and `early` as in `risk.probability_of_bad`."""
     fate = Fate(start=0 if chance(rng, 0.75) else 1)
     first_late = bisect_left(economy.LATE, rng.expovariate(late))
-    paid_off = bisect_left(economy.EARLY, rng.expovariate(early))
+    paid_off = min(bisect_left(economy.EARLY, rng.expovariate(early)), loan.term)
     removed = 1 + int(rng.expovariate(economy.DEFECT + economy.SUDDEN))
     removal = DEFECT if chance(rng, economy.DEFECT / (economy.DEFECT + economy.SUDDEN)) else "03"
     last = _last_age(rng, loan)
@@ -79,7 +82,7 @@ def draw_fate(rng: Random, loan: Loan, late: float, early: float) -> Fate:
             break
         age = fate.start + len(fate.missed) - 1
         first_late = age + SERIOUS + int(rng.expovariate(_AGAIN))
-        paid_off = age + 1 + int(rng.expovariate(early))
+        paid_off = min(age + 1 + int(rng.expovariate(early)), max(loan.term, age + 1))
         removed, removal = age + 1 + int(rng.expovariate(_SOLD)), REPERFORMING_SALE
     _cut(fate, last)
     _mark(rng, loan, fate)
@@ -88,7 +91,7 @@ def draw_fate(rng: Random, loan: Loan, late: float, early: float) -> Fate:
 
 def _last_age(rng: Random, loan: Loan) -> int:
     newest = calendar.LAST_PERIOD - loan.first_payment + 1
-    return min(newest if chance(rng, _FOLLOWED_ON) else _MONTHS, newest, loan.term - 1)
+    return min(newest if chance(rng, _FOLLOWED_ON) else _MONTHS, newest)
 
 
 def _fall_behind(rng: Random, loan: Loan, fate: Fate, age: int) -> None:
@@ -96,13 +99,13 @@ def _fall_behind(rng: Random, loan: Loan, fate: Fate, age: int) -> None:
     fate.stay_current(age - SERIOUS)
     missed = fate.missed
     missed += range(1, SERIOUS + 1)
-    drawn = rng.random()
-    if drawn < 0.37:  # noqa: PLR2004  the shares of the module's docstring
+    course = _COURSE.draw(rng)
+    if course == "liquidated":
         _liquidate(rng, fate)
-    elif drawn < 0.55:  # noqa: PLR2004  the same
+    elif course == "cured":
         missed += range(SERIOUS + 1, SERIOUS + 1 + rng.randint(0, 5))
         missed.append(0)
-    elif drawn < 0.65:  # noqa: PLR2004  the same
+    elif course == "repaid":
         missed += range(SERIOUS + 1, SERIOUS + 1 + rng.randint(0, 2))
         at = len(missed)
         missed += range(missed[-1] - 1, -1, -1)
@@ -136,7 +139,7 @@ def _modify(rng: Random, loan: Loan, fate: Fate) -> None:
     fate.missed += range(SERIOUS + 1, SERIOUS + 1 + rng.randint(3, 12))
     at = len(fate.missed)
     fate.plans |= dict.fromkeys(range(at - 3, at), "T")
-    rate = max(2000, loan.rate - 125 * rng.randint(0, 24))
+    rate = min(loan.rate, max(2000, loan.rate - 125 * rng.randint(0, 24)))
     forborne = rng.uniform(0.05, 0.25) if chance(rng, 0.3) else 0.0
     fate.modified[at] = Modification(rate, 480 if chance(rng, 0.6) else 360, forborne, chance(rng, 0.3))
     fate.missed.append(0)
@@ -163,10 +166,9 @@ def _mark(rng: Random, loan: Loan, fate: Fate) -> None:
     quiet = rng.randrange(rows)
     is_quiet = 0 < quiet < rows - 1 and not any(missed[quiet - 1 : quiet + 2])
     if is_quiet and quiet not in fate.modified and quiet not in fate.deferred:
-        drawn = rng.random()
-        if drawn < 10 / 3000:
+        if chance(rng, 10 / 3000):
             fate.shown[quiet] = UNKNOWN
-        elif drawn < 13 / 3000:
+        elif chance(rng, 3 / 3000):
             fate.unwritten.add(quiet)
     if chance(rng, 2 / 3000) and rows > _LATE_ENTRY and not any(missed[:_LATE_ENTRY]):
         fate.unwritten |= set(range(4))

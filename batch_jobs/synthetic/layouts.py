@@ -1,22 +1,21 @@
 """A loan and its months as lines of either layout.
 
 The layouts tell the same of a loan, with these exceptions. R47 has no servicer and no state of the mortgage
-insurance at origination, legacy has neither month by month. Legacy has no VantageScore and no cramdown, and
-tells the cumulative cost of modifications in the last row only. Its delinquency counts on where R47 stops at 99.
-An unknown ELTV is 999 in R47, and in legacy 999 or blank.
+insurance at origination; legacy has neither month by month. Legacy has no VantageScore and no cramdown, and
+tells the cumulative cost of modifications in the last row only. Its delinquency counts on where R47 stops at
+99. An unknown ELTV is 999 in R47; in legacy it is 999, or blank for every second loan.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from batch_jobs.synthetic.calendar import yyyymm
-from batch_jobs.synthetic.course import Month
+from batch_jobs.synthetic.course import NOW, Month, Standing
 from batch_jobs.synthetic.fate import REO, UNKNOWN
 from batch_jobs.synthetic.loan import Loan
 from batch_jobs.synthetic.losses import Ending
 
 Layout = Literal["r47", "legacy"]
-FIELDS = {"r47": (31, 35), "legacy": (32, 32)}  # of an origination, of a month
 NAMES = {
     "r47": ("orig_{}.txt", "perf_{}.txt"),
     "legacy": ("historical_data_{}.txt", "historical_data_time_{}.txt"),
@@ -24,29 +23,22 @@ NAMES = {
 ARCHIVE = "historical_data_{}.zip"
 
 _MOST_SHOWN = 99  # of missed payments, in R47
-_PADDED = {n: f"{min(n, _MOST_SHOWN):02d}" for n in range(400)} | {REO: "RA", UNKNOWN: "XX"}
-_PLAIN = {n: str(n) for n in range(400)} | {REO: "RA", UNKNOWN: "XX"}
+_MISSED = range(400)
+_STATUSES = {
+    "r47": {n: f"{min(n, _MOST_SHOWN):02d}" for n in _MISSED} | {REO: "RA", UNKNOWN: "XX"},
+    "legacy": {n: str(n) for n in _MISSED} | {REO: "RA", UNKNOWN: "XX"},
+}
 _OTHER_SELLERS = {"OTHER": "Other sellers"}
 _OTHER_SERVICERS = {"OTHER": "Other servicers"}
 
 
 def origination(loan: Loan, layout: Layout, months: Sequence[Month]) -> str:
-    """The loan's line, with its newline; the last month is told at origination in legacy."""
-    return _origination_r47(loan) if layout == "r47" else _origination_legacy(loan, months[-1])
-
-
-def performance(loan: Loan, layout: Layout, months: Sequence[Month]) -> list[str]:
-    """A line for each month, with its newline."""
-    if layout == "r47":
-        return [_month_r47(loan.identifier, month) for month in months]
-    lines = [_month_legacy(loan, month._replace(cumulative=None)) for month in months[:-1]]
-    return [*lines, _month_legacy(loan, months[-1])]
-
-
-def _origination_r47(loan: Loan) -> str:
+    """The loan's line, with its newline; legacy tells of the last month here."""
+    if layout == "legacy":
+        return _origination_legacy(loan, months[-1])
     valuation = 7 if loan.valuation is None else loan.valuation
     return (
-        f"{_common(loan, f'{loan.upb}.00', loan.postal_code, str(loan.borrowers))}{loan.seller}"
+        f"{_terms(loan, f'{loan.upb}.00', loan.postal_code, str(loan.borrowers))}|{loan.seller}"
         f"|{loan.super_conforming}|{loan.pre_harp}|{loan.programme}|{loan.harp}|{valuation}|N|{loan.vantage}\n"
     )
 
@@ -54,78 +46,94 @@ def _origination_r47(loan: Loan) -> str:
 def _origination_legacy(loan: Loan, last: Month) -> str:
     valuation = 9 if loan.valuation is None else loan.valuation
     seller = _OTHER_SELLERS.get(loan.seller, loan.seller)
-    servicer = _OTHER_SERVICERS.get(last.servicer, last.servicer)
+    servicer = _OTHER_SERVICERS.get(last.standing.servicer, last.standing.servicer)
     return (
-        f"{_common(loan, str(loan.upb), f'{loan.postal_code}00', f'{loan.borrowers:02d}')}{seller}|{servicer}"
-        f"|{_only_yes(loan.super_conforming)}|{loan.pre_harp}|{loan.programme or '9'}|{_only_yes(loan.harp)}"
-        f"|{valuation}|N|{last.mi_cancellation}\n"
+        f"{_terms(loan, str(loan.upb), f'{loan.postal_code}00', f'{loan.borrowers:02d}')}|{seller}|{servicer}"
+        f"|{_yes_or_blank(loan.super_conforming)}|{loan.pre_harp}|{loan.programme or '9'}"
+        f"|{_yes_or_blank(loan.harp)}|{valuation}|N|{last.mi_cancellation}\n"
     )
 
 
-def _common(loan: Loan, upb: str, postal_code: str, borrowers: str) -> str:
-    """The fields that both layouts begin with; MI % is padded for every second loan."""
-    mi_percent = f"{loan.mi_percent:03d}" if loan.number % 2 else loan.mi_percent
+def _terms(loan: Loan, upb: str, postal_code: str, borrowers: str) -> str:
+    """Fields 1 to 23, the same in both layouts; MI % is padded for every second loan."""
+    insured = f"{loan.mi_percent:03d}" if loan.number % 2 else loan.mi_percent
+    maturity = loan.first_payment + loan.term - 1
     return (
-        f"{loan.classic_fico}|{yyyymm(loan.first_payment)}|{loan.first_time_buyer}"
-        f"|{yyyymm(loan.first_payment + loan.term - 1)}|{loan.area}|{mi_percent}|{loan.units}|{loan.occupancy}"
-        f"|{loan.original_cltv}|{loan.original_dti}|{upb}|{loan.original_ltv}|{loan.rate / 1000:g}|{loan.channel}"
-        f"|{loan.prepayment_penalty}|FRM|{loan.state}|{loan.property_type}|{postal_code}|{loan.identifier}"
-        f"|{loan.purpose}|{loan.term}|{borrowers}|"
+        f"{loan.classic_fico}|{yyyymm(loan.first_payment)}|{loan.first_time_buyer}|{yyyymm(maturity)}"
+        f"|{loan.area}|{insured}|{loan.units}|{loan.occupancy}|{loan.original_cltv}|{loan.original_dti}"
+        f"|{upb}|{loan.original_ltv}|{loan.rate / 1000:g}|{loan.channel}|{loan.prepayment_penalty}|FRM"
+        f"|{loan.state}|{loan.property_type}|{postal_code}|{loan.identifier}|{loan.purpose}|{loan.term}"
+        f"|{borrowers}"
     )
 
 
-def _only_yes(flag: str) -> str:
+def _yes_or_blank(flag: str) -> str:
     return flag if flag == "Y" else ""
 
 
-def _month_r47(identifier: str, m: Month) -> str:
-    """Most rows are those of a loan that pays: they take the short way."""
-    deferral = "C" if m.deferral == "now" else m.deferral
-    eltv = 999 if m.eltv is None else m.eltv
-    upb = f"{m.upb / 100:.2f}"
-    tail = f"{m.mi_cancellation}|{m.servicer}|{'' if m.cramdown is None else _money(m.cramdown)}\n"
-    if m.ending is None and m.cumulative is None and not m.deferred:
-        return (
-            f"{identifier}|{yyyymm(m.period)}|{upb}|{_PADDED[m.status]}|{m.age}|{m.remaining}||||"
-            f"|{m.rate // 1000}.{m.rate % 1000:03d}|0.00||||||||||||{m.step}|{deferral}|{eltv}|||{m.disaster}"
-            f"|{m.plan}||{upb}|{tail}"
+def performance(loan: Loan, layout: Layout, months: Sequence[Month]) -> list[str]:
+    """A line for each month, with its newline."""
+    r47, statuses = layout == "r47", _STATUSES[layout]
+    no_eltv = "" if not r47 and loan.number % 2 else "999"
+    identifier, last = loan.identifier, months[-1]
+    standing, terms, costs, tail = None, _NO_TERMS, _NO_COSTS, ""
+    lines: list[str] = []
+    for month in months:
+        if month.standing is not standing:
+            standing = month.standing
+            terms = _terms_of(standing, r47=r47)
+        upb = bearing = f"{month.upb / 100:.2f}"
+        if standing.deferred:
+            bearing = _money(month.upb - standing.deferred)
+        if month.ending is not None:
+            costs = _costs_of(month.ending, 1 if r47 else -1)
+        if r47:
+            tail = f"|{month.mi_cancellation}|{standing.servicer}|{_money(month.cramdown)}"
+        lines.append(
+            f"{identifier}|{yyyymm(month.period)}|{upb}|{statuses[month.status]}|{month.age}|{month.remaining}"
+            f"|{costs.settled}|{standing.modified}|{costs.code}|{terms.rate}|{costs.amounts}"
+            f"|{_money(month.cumulative) if r47 or month is last else ''}|{terms.flags}"
+            f"|{no_eltv if month.eltv is None else month.eltv}|{costs.removed}|{month.disaster}|{month.plan}"
+            f"|{_money(month.cost)}|{bearing}{tail}\n"
         )
-    end = _ending(m.ending, 1)
-    return (
-        f"{identifier}|{yyyymm(m.period)}|{upb}|{_PADDED[m.status]}|{m.age}|{m.remaining}|{end[0]}|{m.modified}"
-        f"|{end[1]}|{m.rate // 1000}.{m.rate % 1000:03d}|{_money(m.deferred)}|{end[2]}|{_money(m.cumulative)}"
-        f"|{m.step}|{deferral}|{eltv}|{end[3]}|{m.disaster}|{m.plan}|{_money(m.cost)}"
-        f"|{_money(m.upb - m.deferred)}|{tail}"
+    return lines
+
+
+class _Terms(NamedTuple):
+    """Fields 11 and 12, 24 and 25."""
+
+    rate: str
+    flags: str
+
+
+class _Costs(NamedTuple):
+    """Fields 7, 9 and 10, 13 to 22, 27 and 28."""
+
+    settled: str
+    code: str
+    amounts: str
+    removed: str
+
+
+def _terms_of(standing: Standing, *, r47: bool) -> _Terms:
+    now = "C" if r47 else "Y"
+    return _Terms(
+        f"{standing.rate // 1000}.{standing.rate % 1000:03d}|{_money(standing.deferred)}",
+        f"{standing.step}|{now if standing.deferral == NOW else standing.deferral}",
     )
 
 
-def _month_legacy(loan: Loan, m: Month) -> str:
-    deferral = "Y" if m.deferral == "now" else m.deferral
-    eltv = m.eltv if m.eltv is not None else 999 if loan.number % 2 else ""
-    end = _ending(m.ending, -1)
-    upb = f"{m.upb / 100:.2f}"
-    bearing = _money(m.upb - m.deferred) if m.deferred else upb
-    return (
-        f"{loan.identifier}|{yyyymm(m.period)}|{upb}|{_PLAIN[m.status]}|{m.age}|{m.remaining}|{end[0]}|{m.modified}"
-        f"|{end[1]}|{m.rate // 1000}.{m.rate % 1000:03d}|{_money(m.deferred)}|{end[2]}|{_money(m.cumulative)}"
-        f"|{m.step}|{deferral}|{eltv}|{end[3]}|{m.disaster}|{m.plan}|{_money(m.cost)}|{bearing}\n"
-    )
-
-
-def _ending(ending: Ending | None, sign: int) -> tuple[str, str, str, str]:
-    """Fields 7, 9-10, 13-22 and 27-28; `sign` is -1 where losses are negative."""
-    if ending is None:
-        return _NOTHING
-    c = ending.costs
-    proceeds = "U" if c.unknown else _money(c.proceeds, sign)
-    amounts = (c.other_recoveries, c.expenses, c.legal, c.upkeep, c.taxes, c.miscellaneous, c.loss)
-    between = "|".join(_money(amount, sign) for amount in amounts)
-    settled = "" if ending.settled is None else yyyymm(ending.settled)
-    return (
-        settled,
+def _costs_of(ending: Ending, sign: int) -> _Costs:
+    """`sign` is -1 where losses are negative."""
+    it = ending.costs
+    amounts = (it.other_recoveries, it.expenses, it.legal, it.upkeep, it.taxes, it.miscellaneous, it.loss)
+    proceeds = "U" if it.unknown else _money(it.proceeds, sign)
+    return _Costs(
+        "" if ending.settled is None else yyyymm(ending.settled),
         f"{ending.code}|{yyyymm(ending.period)}",
-        f"{yyyymm(ending.paid_until)}|{_money(c.mi_recoveries, sign)}|{proceeds}|{between}",
-        f"{_money(ending.removed)}|{_money(c.accrued)}",
+        f"{yyyymm(ending.paid_until)}|{_money(it.mi_recoveries, sign)}|{proceeds}"
+        f"|{'|'.join(_money(amount, sign) for amount in amounts)}",
+        f"{_money(ending.removed)}|{_money(it.accrued)}",
     )
 
 
@@ -133,4 +141,5 @@ def _money(cents: int | None, sign: int = 1) -> str:
     return "" if cents is None else f"{sign * cents / 100:.2f}"
 
 
-_NOTHING = ("", "|", "|" * 9, "|")
+_NO_TERMS = _Terms("|", "|")
+_NO_COSTS = _Costs("", "|", "|" * 9, "|")

@@ -1,6 +1,6 @@
 """What a loan's end cost, in cents, with the signs of R47: losses and expenses positive, recoveries negative.
 
-Of the endings with a loss 2 % are gains, 1 in 300 comes to exactly zero, and 3 % do not tell the proceeds (`U`).
+Of the endings with a loss 2 % are gains, 1 in 300 comes to exactly zero, 3 % do not tell the proceeds (`U`).
 A component of zero is blank, in two of three cases, or 0.00.
 """
 
@@ -42,12 +42,21 @@ class Ending(NamedTuple):
     costs: Costs
 
 
+class Owed(NamedTuple):
+    """At the end: cents, months without a payment, and the rate in thousandths of a percent."""
+
+    balance: int
+    missed: int
+    rate: int
+
+
 NO_COSTS = Costs()
 ZEROED = Costs(0, 0, False, 0, 0, 0, 0, 0, 0, 0, 0)  # noqa: FBT003  the proceeds are known
 
 
-def draw_costs(rng: Random, loan: Loan, code: str, removed: int, missed: int, rate: int) -> Costs:
-    """What the ending comes to; `rate` in thousandths of a percent, `missed` in months."""
+def draw_costs(rng: Random, loan: Loan, code: str, owed: Owed) -> Costs:
+    """What the ending comes to."""
+    removed = owed.balance
     if code == DEFECT:
         return ZEROED
     if code not in CREDIT_EVENTS:
@@ -58,12 +67,12 @@ def draw_costs(rng: Random, loan: Loan, code: str, removed: int, missed: int, ra
     )
     parts = (legal, upkeep, taxes, miscellaneous)
     expenses = None if parts == (None,) * 4 else sum(part or 0 for part in parts)
-    accrued = removed * rate * missed // 1_200_000
+    accrued = removed * owed.rate * owed.missed // 1_200_000
     insured = loan.mi_percent if loan.mi_percent not in {0, NULL_3} and chance(rng, 0.8) else 0
     mi_recoveries = -(removed * insured // 100)
     other = -round(removed * rng.uniform(0, 0.02)) if chance(rng, 0.3) else 0
-    owed = removed + accrued + (expenses or 0) + mi_recoveries + other
-    proceeds = -_proceeds(rng, code, removed, owed)
+    whole = removed + accrued + (expenses or 0) + mi_recoveries + other
+    proceeds = -_proceeds(rng, code, removed, whole)
     unknown = chance(rng, 0.03)
     return Costs(
         mi_recoveries=_blank(rng, mi_recoveries),
@@ -75,17 +84,16 @@ def draw_costs(rng: Random, loan: Loan, code: str, removed: int, missed: int, ra
         upkeep=upkeep,
         taxes=taxes,
         miscellaneous=miscellaneous,
-        loss=owed + proceeds,
+        loss=whole + proceeds,
         accrued=_blank(rng, accrued),
     )
 
 
 def _proceeds(rng: Random, code: str, removed: int, owed: int) -> int:
     """What the sale brought: mostly less than what was owed."""
-    kind = rng.random()
-    if kind < 1 / 300:
+    if chance(rng, 1 / 300):
         return max(owed, 0)
-    if kind < 1 / 300 + 0.02:
+    if chance(rng, 0.02):
         return round(max(owed, 0) * rng.uniform(1.01, 1.2)) + 1
     share = min(max(rng.gauss(_PROCEEDS[code], 0.15), 0.0), 0.95)
     return min(round(removed * share), max(owed - 1, 0))

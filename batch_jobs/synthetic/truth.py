@@ -20,7 +20,7 @@ BAD_LINES = "bad_{}.ndjson"
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for; the same book has the same bytes. Vintages as `2005Q1`, `dirty` a share of the lines."""
+    """What was asked for: the same book has the same bytes. `dirty` is a share of the lines."""
 
     loans: int
     seed: int
@@ -34,10 +34,11 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
 class LoanTruth(msgspec.Struct, frozen=True):
     """One loan: how likely it was to become bad, and what became of it.
 
-    `probability` is that of being bad within 24 months of age, given everything at closing (also the FICO or
-    DTI that the file has as null) and its vintage. `bad` is null for a loan that, before it was bad, was
-    removed (16, 96) or not followed for so long; one that was paid off is not bad. `ending` is its zero balance
-    code, blank while it is active.
+    `probability` is that of being 90 days late, or ending with a loss, within 24 months of age, given all at
+    closing (also a FICO or DTI that the file has as null) and the vintage. `bad` says whether it was. It is
+    null for a loan that was removed (16, 96), whenever that was, and for one that was not followed for so
+    long and not bad yet; a loan that was paid off is not bad. `ending` is its zero balance code, blank while
+    it is active.
     """
 
     loan_identifier: str
@@ -75,7 +76,7 @@ class FileTruth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
-    """The book as it was written; `bad` counts loans whose truth is bad, `known` those where it is not null."""
+    """The book as it was written; `known` counts loans whose `bad` is not null, `bad` those that were."""
 
     book: Book
     known: int
@@ -113,7 +114,7 @@ class Count:
         upb = deferred = 0
         for month in months:
             upb += month.upb
-            deferred += month.deferred
+            deferred += month.standing.deferred
             if month.cost is not None:
                 sums["current_period_modification_costs"] += month.cost
             if month.cumulative is not None and (layout == "r47" or month is months[-1]):

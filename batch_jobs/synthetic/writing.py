@@ -1,8 +1,10 @@
 """Writes a synthetic book, quarters in parallel; its files appear together, or not at all."""
 
 import multiprocessing
+import os
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from multiprocessing.sharedctypes import Synchronized
@@ -14,7 +16,7 @@ from batch_jobs.synthetic import layouts
 from batch_jobs.synthetic.book import Quarter, quarters
 from batch_jobs.synthetic.layouts import Layout
 from batch_jobs.synthetic.quarter_files import Part, QuarterFiles
-from batch_jobs.synthetic.truth import TRUTH, Book, Truth
+from batch_jobs.synthetic.truth import BAD_LINES, LOANS, TRUTH, Book, Truth
 from headrace.errors import SettingsError, StorageUnusable
 
 UNFINISHED = ".unfinished"
@@ -41,10 +43,10 @@ def write(
 ) -> Truth:
     """Write the quarter files of a book into the folder, with the truth beside them; the truth.
 
-    `loans` are spread evenly over the vintages `first` to `last` (`2005Q1`, or `2005`). `dirty` is the share of
-    lines that have a bad copy. The same arguments give the same bytes, whatever `jobs`, the number of
-    processes. `advance` is told of every few loans. Files of these names are replaced; what is interrupted
-    leaves none. Raises SettingsError and StorageUnusable.
+    `loans` are spread evenly over the vintages `first` to `last` (`2005Q1`, or `2005`). `dirty` is the share
+    of lines that have a bad copy. The same arguments give the same bytes, whatever `jobs`, the number of
+    processes. `advance` is told of every few loans. A book that was in the folder is replaced; a call that is
+    interrupted leaves it as it was. Raises SettingsError and StorageUnusable.
     """
     book = Book(loans=loans, seed=seed, layout=layout, first=first, last=last, dirty=dirty, zipped=zipped)
     _check(book, jobs)
@@ -75,9 +77,21 @@ def read(folder: Path) -> Truth:
         raise StorageUnusable(f"{folder / TRUTH}: {error}") from error
 
 
+def _remove_book(folder: Path) -> None:
+    """Take an older book out of the folder, so that no file of it stays among those of the new one."""
+    if not (folder / TRUTH).exists():
+        return
+    old = read(folder)
+    (folder / TRUTH).unlink()
+    names = {file.name for file in old.files} | set(old.archives)
+    names |= {name.format(file.vintage) for file in old.files for name in (LOANS, BAD_LINES)}
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+
+
 def _check(book: Book, jobs: int) -> None:
-    if book.loans < 1 or jobs < 1 or not 0 <= book.seed < 1 << 64 or not 0 <= book.dirty <= 1:
-        raise SettingsError("a book has loans >= 1, 0 <= seed < 2**64, 0 <= dirty <= 1, and jobs >= 1")
+    if book.loans < 1 or jobs < 1 or not 0 <= book.seed < 1 << 64 or not 0 <= book.dirty < 1:
+        raise SettingsError("a book has loans >= 1, 0 <= seed < 2**64, 0 <= dirty < 1, and jobs >= 1")
     if not quarters(book):
         raise SettingsError(f"the vintages end ({book.last}) before they begin ({book.first})")
 
@@ -133,10 +147,17 @@ _done: "Synchronized[int]"
 
 
 def _start_worker(done: "Synchronized[int]") -> None:
-    """In a worker: Ctrl-C is for the parent, which then stops the workers."""
-    global _done  # noqa: PLW0603  a worker is told once, and for all its quarters
+    """In a worker: Ctrl-C is for the parent, which stops the workers; one that loses its parent ends."""
+    global _done  # noqa: PLW0603  a worker is told once, for all its quarters
     _done = done
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _work(book: Book, quarter: Quarter, folder: Path) -> Part:

@@ -45,7 +45,7 @@ every loan, and bad_2005Q1.ndjson every bad line.
 @click.option("--to", "last", default="2008", show_default=True, metavar="VINTAGE")
 @click.option(
     "--dirty",
-    type=click.FloatRange(0, 1),
+    type=click.FloatRange(0, 1, max_open=True),
     default=0.0,
     show_default=True,
     metavar="SHARE",
