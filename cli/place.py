@@ -44,16 +44,16 @@ class Place:
 
         return Stack(self.state, self.environ, self.clock, say)
 
-    def warehouse_url(self) -> str:
+    def warehouse_url(self, *, may_make: bool = False) -> str:
         """The warehouse to ask; the local PostgreSQL is started when it is down.
 
-        Raises SettingsError when none is named and there is no local stack.
+        Raises SettingsError when none is named and there is no local one, unless it may be made.
         """
         named, state = self.settings.warehouse_url, self.state
         local = state.read_env().get("HEADRACE_WAREHOUSE_URL")
         if named is not None and named != local:
             return named
-        if not state.postgres.exists():
+        if not (may_make or state.postgres.exists()):
             raise SettingsError(
                 f"no warehouse: {state.root} holds none yet (start with `headrace demo` or `headrace up`), "
                 "and HEADRACE_WAREHOUSE_URL names none."
