@@ -73,37 +73,62 @@ def _yes_or_blank(flag: str) -> str:
 
 def performance(loan: Loan, layout: Layout, months: Sequence[Month]) -> list[str]:
     """A line for each month, with its newline."""
-    r47, statuses = layout == "r47", _STATUSES[layout]
+    r47, statuses, last = layout == "r47", _STATUSES[layout], months[-1]
     no_eltv = "" if not r47 and loan.number % 2 else "999"
-    identifier, last = loan.identifier, months[-1]
-    standing, terms, costs, tail = None, _NO_TERMS, _NO_COSTS, ""
+    start, tail = f"{loan.identifier}|", "\n"
+    standing, texts = None, _Texts("", "", "")
     lines: list[str] = []
     for month in months:
-        if month.standing is not standing:
-            standing = month.standing
-            terms = _terms_of(standing, r47=r47)
-        upb = bearing = f"{month.upb / 100:.2f}"
-        if standing.deferred:
-            bearing = _money(month.upb - standing.deferred)
-        if month.ending is not None:
-            costs = _costs_of(month.ending, 1 if r47 else -1)
+        (
+            period,
+            upb,
+            status,
+            age,
+            left,
+            eltv,
+            disaster,
+            plan,
+            insured,
+            cumulative,
+            cost,
+            cramdown,
+            ending,
+            now,
+        ) = month
+        if now is not standing or ending is not None:
+            standing, texts = now, _texts_of(now, ending, r47=r47)
+        money = bearing = f"{upb / 100:.2f}"
+        if now.deferred:
+            bearing = _money(upb - now.deferred)
         if r47:
-            tail = f"|{month.mi_cancellation}|{standing.servicer}|{_money(month.cramdown)}"
+            tail = f"|{insured}|{now.servicer}|{'' if cramdown is None else _money(cramdown)}\n"
+        elif month is not last:
+            cumulative = None
         lines.append(
-            f"{identifier}|{yyyymm(month.period)}|{upb}|{statuses[month.status]}|{month.age}|{month.remaining}"
-            f"|{costs.settled}|{standing.modified}|{costs.code}|{terms.rate}|{costs.amounts}"
-            f"|{_money(month.cumulative) if r47 or month is last else ''}|{terms.flags}"
-            f"|{no_eltv if month.eltv is None else month.eltv}|{costs.removed}|{month.disaster}|{month.plan}"
-            f"|{_money(month.cost)}|{bearing}{tail}\n"
+            f"{start}{yyyymm(period)}|{money}|{statuses[status]}|{age}|{left}{texts.ending}"
+            f"{'' if cumulative is None else _money(cumulative)}{texts.flags}"
+            f"{no_eltv if eltv is None else eltv}{texts.removed}{disaster}|{plan}|{'' if cost is None else _money(cost)}|{bearing}{tail}"
         )
     return lines
 
 
-class _Terms(NamedTuple):
-    """Fields 11 and 12, 24 and 25."""
+class _Texts(NamedTuple):
+    """What a row shares with many: fields 7 to 22, 24 and 25, 27 and 28, with the delimiters about them."""
 
-    rate: str
+    ending: str
     flags: str
+    removed: str
+
+
+def _texts_of(standing: Standing, ending: Ending | None, *, r47: bool) -> _Texts:
+    costs = _NO_COSTS if ending is None else _costs_of(ending, 1 if r47 else -1)
+    rate = f"{standing.rate // 1000}.{standing.rate % 1000:03d}|{_money(standing.deferred)}"
+    new = "C" if r47 else "Y"
+    return _Texts(
+        f"|{costs.settled}|{standing.modified}|{costs.code}|{rate}|{costs.amounts}|",
+        f"|{standing.step}|{new if standing.deferral == NOW else standing.deferral}|",
+        f"|{costs.removed}|",
+    )
 
 
 class _Costs(NamedTuple):
@@ -113,14 +138,6 @@ class _Costs(NamedTuple):
     code: str
     amounts: str
     removed: str
-
-
-def _terms_of(standing: Standing, *, r47: bool) -> _Terms:
-    now = "C" if r47 else "Y"
-    return _Terms(
-        f"{standing.rate // 1000}.{standing.rate % 1000:03d}|{_money(standing.deferred)}",
-        f"{standing.step}|{now if standing.deferral == NOW else standing.deferral}",
-    )
 
 
 def _costs_of(ending: Ending, sign: int) -> _Costs:
@@ -141,5 +158,4 @@ def _money(cents: int | None, sign: int = 1) -> str:
     return "" if cents is None else f"{sign * cents / 100:.2f}"
 
 
-_NO_TERMS = _Terms("|", "|")
 _NO_COSTS = _Costs("", "|", "|" * 9, "|")

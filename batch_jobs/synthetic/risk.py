@@ -2,7 +2,7 @@
 
 The hazard of the first time 90 days late is the vintage's level, times a curve by age, times exp(score). The
 marginal ratios aim at 24 between FICO below 620 and from 780, at 6 between CLTV up to 60 and 91 to 100, at 3
-between DTI up to 20 and from 44; most of each comes about FICO 685, CLTV 82 and DTI 41, where a tree finds it.
+between DTI up to 20 and from 44. Most of each comes about FICO 685, CLTV 82 and DTI 41: a tree can find it.
 """
 
 from math import exp
