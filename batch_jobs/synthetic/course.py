@@ -74,9 +74,9 @@ def months(rng: Random, loan: Loan, fate: Fate) -> list[Month]:
         built[row] = built[row]._replace(cramdown=rng.choice((0, 0, 0, built[row].upb // 10)))
     if fate.end:
         built[-1] = _ended(rng, loan, fate, built[-1])
-    return (
-        [month for row, month in enumerate(built) if row not in fate.unwritten] if fate.unwritten else built
-    )
+    if fate.unwritten:
+        return [month for row, month in enumerate(built) if row not in fate.unwritten]
+    return built
 
 
 class _Course:
@@ -86,7 +86,7 @@ class _Course:
         self.built: list[Month] = []
         self.servicer = servicer
         self._fate = fate
-        self._contract = loan.rate
+        self._number, self._contract = loan.number, loan.rate
         self._first_period = loan.first_payment - 1 + fate.start
         self._rate, self._term = loan.rate, loan.term
         self._since = 0  # the age at which the terms began
@@ -112,18 +112,12 @@ class _Course:
 
     def go_on(self, row: int, end: int) -> None:
         """Rows up to before `end`, in which nothing is new: the loop that all the time goes into."""
-        missed, shown, plans, disaster = (
-            self._fate.missed,
-            self._fate.shown,
-            self._fate.plans,
-            self._fate.disaster,
-        )
+        fate, cost = self._fate, None
         owed, term, deferred, insured = self._owed, self._term, self._deferred, self._insured
-        shift, first, limit = self._fate.start - self._since, self._first_period, _MI_ENDS * self._price
+        shift, first, limit = fate.start - self._since, self._first_period, _MI_ENDS * self._price
         standing = Standing(self._modified, self._rate, deferred, self._step, self._deferral, self.servicer)
-        cost = None
-        for at in range(row, end):
-            late, age, period = missed[at], at + shift, first + at
+        for at, late in enumerate(fate.missed[row:end], start=row):
+            age, period = at + shift, first + at
             upb = owed[age - late if age > late else 0] + deferred
             if at < _ROUNDED_ROWS:
                 upb = (upb + _ROUNDED // 2) // _ROUNDED * _ROUNDED
@@ -135,12 +129,12 @@ class _Course:
                 Month(
                     period,
                     upb,
-                    shown.get(at, late) if shown else late,
+                    fate.shown.get(at, late),
                     age,
                     term - age if term > age else 0,
                     None if period < calendar.ELTV else self._eltv(upb, at),
-                    "Y" if at in disaster else "",
-                    plans.get(at, "") if plans else "",
+                    "Y" if at in fate.disaster else "",
+                    fate.plans.get(at, ""),
                     insured,
                     self._cumulative,
                     cost,
@@ -172,7 +166,7 @@ class _Course:
 
     def _eltv(self, upb: int, row: int) -> int | None:
         """Prices grow by 4 % a year; once in 50 months it is not known."""
-        if (self._first_period + row) % 50 == 7:  # noqa: PLR2004  some month
+        if (self._number + row) % 50 == 0:
             return None
         return min(max(round(100 * upb / (self._price * (1 + row / 300))), 1), 998)
 

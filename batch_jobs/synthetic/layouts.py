@@ -79,35 +79,20 @@ def performance(loan: Loan, layout: Layout, months: Sequence[Month]) -> list[str
     standing, texts = None, _Texts("", "", "")
     lines: list[str] = []
     for month in months:
-        (
-            period,
-            upb,
-            status,
-            age,
-            left,
-            eltv,
-            disaster,
-            plan,
-            insured,
-            cumulative,
-            cost,
-            cramdown,
-            ending,
-            now,
-        ) = month
-        if now is not standing or ending is not None:
-            standing, texts = now, _texts_of(now, ending, r47=r47)
+        period, upb, status, age, left, eltv, disaster, plan, mi, total, cost, cramdown, end, now = month
+        if now is not standing or end is not None:
+            standing, texts = now, _texts_of(now, end, r47=r47)
         money = bearing = f"{upb / 100:.2f}"
         if now.deferred:
             bearing = _money(upb - now.deferred)
         if r47:
-            tail = f"|{insured}|{now.servicer}|{'' if cramdown is None else _money(cramdown)}\n"
+            tail = f"|{mi}|{now.servicer}|{'' if cramdown is None else _money(cramdown)}\n"
         elif month is not last:
-            cumulative = None
+            total = None
         lines.append(
             f"{start}{yyyymm(period)}|{money}|{statuses[status]}|{age}|{left}{texts.ending}"
-            f"{'' if cumulative is None else _money(cumulative)}{texts.flags}"
-            f"{no_eltv if eltv is None else eltv}{texts.removed}{disaster}|{plan}|{'' if cost is None else _money(cost)}|{bearing}{tail}"
+            f"{'' if total is None else _money(total)}{texts.flags}{no_eltv if eltv is None else eltv}"
+            f"{texts.removed}{disaster}|{plan}|{'' if cost is None else _money(cost)}|{bearing}{tail}"
         )
     return lines
 
