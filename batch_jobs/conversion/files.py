@@ -1,7 +1,7 @@
 """The files that a piece of an input becomes: rows as Parquet, rejects as packed lines."""
 
 import gzip
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import ExitStack
 from datetime import datetime
 from types import TracebackType
@@ -57,12 +57,15 @@ class _LazyFile:
         return DataFile(self._path, self._storage.size(self._path), self.rows)
 
 
-class RowsFile(_LazyFile):
-    """Rows of a table, with the physical types that Spark and Hive give their own files."""
+class ParquetFile(_LazyFile):
+    """Rows, with the physical types that Spark gives its own files."""
 
-    def __init__(self, storage: Storage, path: str, table: Table) -> None:
+    def __init__(
+        self, storage: Storage, path: str, schema: pa.Schema, all_different: Container[str] = ()
+    ) -> None:
         super().__init__(storage, path)
-        self._schema, self._plain = arrow_schema(table), _ALL_DIFFERENT[table.name]
+        self._schema = schema
+        self._repeating = [name for name in schema.names if name not in all_different]
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, rows: pa.Table) -> None:
@@ -75,12 +78,17 @@ class RowsFile(_LazyFile):
                     self._enter(),
                     self._schema,
                     store_decimal_as_integer=True,
-                    use_dictionary=[name for name in self._schema.names if name not in self._plain],
+                    use_dictionary=self._repeating,
                 )
             )
         for batch in rows.to_batches():
             self._writer.write_batch(batch, row_group_size=GROUP)
         self.rows += rows.num_rows
+
+
+def rows_file(storage: Storage, path: str, table: Table) -> ParquetFile:
+    """A file of rows of the table."""
+    return ParquetFile(storage, path, arrow_schema(table), _ALL_DIFFERENT[table.name])
 
 
 class RejectsFile(_LazyFile):

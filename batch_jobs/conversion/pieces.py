@@ -12,7 +12,7 @@ import msgspec
 import pyarrow.fs
 
 from batch_jobs.conversion.blocks import BLOCK, Block, blocks, lines_at
-from batch_jobs.conversion.files import RejectsFile, RowsFile
+from batch_jobs.conversion.files import RejectsFile, rows_file
 from batch_jobs.conversion.keys import Key, KeyOrder, Repeated, rejection
 from batch_jobs.conversion.reading import TABLES, BlockReader, record_type
 from batch_jobs.manifest import DataFile, Input, Split
@@ -47,7 +47,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a piece; when keys did not rise, it was left there, and nothing of it counts."""
+    """What became of a piece; when its keys do not rise, it was left there, and nothing of it counts."""
 
     piece: Piece
     rising: bool
@@ -56,6 +56,11 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     rows: DataFile | None
     rejects: DataFile | None
     rejected: dict[str, int]
+
+
+def taken_at(entry: Input) -> datetime:
+    """When the input was taken: the time of its rejects, whenever it is converted."""
+    return datetime.fromisoformat(entry.taken_at)
 
 
 def pieces(entry: Input) -> list[Piece]:
@@ -70,12 +75,11 @@ def convert(job: Job, piece: Piece) -> Done:
     entry, table = job.entry, TABLES[job.entry.kind]
     reader, order = BlockReader(entry), KeyOrder(LOAN_KEYS[table.name])
     name = f"part-{piece.number:05d}"
-    time = datetime.fromisoformat(entry.taken_at)
     with (
-        RowsFile(job.storage, f"{job.folder}/{name}.parquet", table) as rows,
-        RejectsFile(job.storage, f"{job.errors}/{name}.ndjson.gz", time) as rejects,
+        rows_file(job.storage, f"{job.folder}/{name}.parquet", table) as rows,
+        RejectsFile(job.storage, f"{job.errors}/{name}.ndjson.gz", taken_at(entry)) as rejects,
     ):
-        for block in _blocks(job, piece):
+        for block in read_blocks(job, piece):
             judged = reader.read(block)
             if not job.unique:
                 rows.write(judged.rows)
@@ -105,19 +109,17 @@ def duplicates(entry: Input, block: Block, repeated: list[Repeated]) -> Iterator
         yield rejection(it, raw, source=entry.source, record_type=record_type(entry))
 
 
-def open_input(job: Job) -> Any:  # noqa: ANN401  a pyarrow file, which has no types
-    """Its text. Raises StorageUnusable."""
+def read_blocks(job: Job, piece: Piece) -> Iterator[Block]:
+    """The lines of a piece. Raises InputRefused and StorageUnusable."""
+    with _open(job) as file:
+        for split in piece.splits:
+            yield from blocks(file, split, job.block)
+
+
+def _open(job: Job) -> Any:  # noqa: ANN401  a pyarrow file, which has no types
     if job.entry.held:
         return job.storage.open(job.entry.path)
     try:
         return pyarrow.fs.LocalFileSystem().open_input_file(job.entry.path)
     except OSError as error:
-        raise StorageUnusable(
-            f"{job.entry.path}: {error}; ingest it again, with where it lies now"
-        ) from error
-
-
-def _blocks(job: Job, piece: Piece) -> Iterator[Block]:
-    with open_input(job) as file:
-        for split in piece.splits:
-            yield from blocks(file, split, job.block)
+        raise StorageUnusable(f"{job.entry.path}: {error}; ingest it again from where it is now") from error
