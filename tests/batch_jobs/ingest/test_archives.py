@@ -55,6 +55,15 @@ def test_a_damaged_member_is_refused_and_leaves_nothing(tmp_path: Path, place: i
     assert "given.zip > orig_2005Q1.txt is damaged" in refusal(tmp_path, bytes(data))
 
 
+def test_a_directory_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
+    newer, no_text = bytearray(zipped(GOOD)), bytearray(zipped(GOOD))
+    newer[newer.index(b"PK\x01\x02") + 6] = 99  # the version of the format
+    at = no_text.index(b"PK\x01\x02")
+    no_text[at + 9], no_text[at + 46] = 0x08, 0xFF  # the name is UTF-8, it says, and is not
+    for data in (newer, no_text):
+        assert "given.zip is damaged, or no zip" in refusal(tmp_path, bytes(data))
+
+
 def test_a_zip_that_is_cut_short_is_refused(tmp_path: Path) -> None:
     data = zipped(INNER)
     assert "given.zip is damaged, or no zip" in refusal(tmp_path, data[: len(data) // 2])
@@ -87,6 +96,13 @@ def test_a_member_that_says_less_than_it_holds_is_damaged(tmp_path: Path) -> Non
     size = data.index(b"PK\x01\x02") + 24
     data[size : size + 4] = (40).to_bytes(4, "little")
     assert "is damaged" in refusal(tmp_path, bytes(data))
+
+
+def test_a_member_that_says_more_than_it_holds_is_damaged(tmp_path: Path) -> None:
+    data = bytearray(zipped(GOOD, zipfile.ZIP_STORED))
+    sizes = data.index(b"PK\x01\x02") + 20
+    data[sizes : sizes + 8] = (1 << 20).to_bytes(4, "little") * 2
+    assert "given.zip > orig_2005Q1.txt is damaged" in refusal(tmp_path, bytes(data))
 
 
 def test_zips_in_zips_have_an_end(tmp_path: Path) -> None:

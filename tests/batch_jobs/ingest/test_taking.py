@@ -6,7 +6,7 @@ import pytest
 from batch_jobs.ingest import Outcome, Taken, ingest
 from batch_jobs.manifest import inputs, read_input
 from batch_jobs.storage import Storage
-from headrace.errors import InputRefused
+from headrace.errors import InputRefused, StorageUnusable
 from tests.batch_jobs.ingest.loan_text import originations, performance, zipped
 from tests.doubles.clock import ManualClock
 
@@ -190,3 +190,35 @@ def test_progress_is_told_in_bytes_on_disk(tmp_path: Path, storage: Storage, clo
         (member,) = archive.infolist()
     assert sum(told) == member.compress_size + text.stat().st_size
     assert len(told) > 2
+
+
+def test_a_text_that_grows_while_it_is_read_is_refused(
+    tmp_path: Path, storage: Storage, clock: ManualClock
+) -> None:
+    path = put(tmp_path, "orig_2005Q1.txt", originations())
+
+    def grow(_: int) -> None:
+        with path.open("ab") as file:
+            file.write(b"more")
+
+    with pytest.raises(InputRefused, match="changed while it was read"):
+        ingest([path], storage, clock, advance=grow)
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_raw_area_or_a_scratch_folder_that_cannot_be_written_is_told(
+    tmp_path: Path, storage: Storage, clock: ManualClock
+) -> None:
+    path = put(tmp_path, "q.zip", zipped({"orig_2005Q1.txt": originations()}))
+    nested = put(tmp_path, "all.zip", zipped({"q.zip": path.read_bytes()}))
+    with pytest.raises(StorageUnusable, match="nowhere"):
+        ingest([nested], storage, clock, scratch=tmp_path / "nowhere")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "raw").write_bytes(b"no folder")
+    with pytest.raises(StorageUnusable, match="raw"):
+        ingest([path], storage, clock)
+
+
+def test_a_path_that_is_not_there_is_refused(tmp_path: Path, storage: Storage, clock: ManualClock) -> None:
+    with pytest.raises(InputRefused, match="is not there"):
+        ingest([tmp_path / "nowhere"], storage, clock)
