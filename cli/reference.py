@@ -6,6 +6,7 @@ import click
 import msgspec
 from prometheus_client.metrics import MetricWrapperBase
 
+from batch_jobs.model.settings import ModelSettings
 from batch_jobs.settings import BatchSettings
 from cli.settings import CommandSettings
 from headrace import errors
@@ -37,6 +38,7 @@ SETTINGS: dict[str, type[msgspec.Struct]] = {
     "The laptop's delivery": DeliverySettings,
     "The transform function": TransformSettings,
     "The batch pipeline": BatchSettings,
+    "The decision tree": ModelSettings,
 }
 
 

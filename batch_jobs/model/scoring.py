@@ -15,8 +15,19 @@ from batch_jobs.model.store import Model
 from batch_jobs.model.training import read
 from batch_jobs.storage import Storage
 from headrace.ops.clock import Clock, new_ulid
+from headrace.schemas.loan_tables import LOAN_ORIGINATIONS
+from headrace.schemas.tables import DOUBLE, Column, Table, text
 
-TABLE = "loan_scores"
+LOAN_SCORES = Table(
+    "loan_scores",
+    (
+        Column("loan_identifier", text(12)),
+        Column("vintage", text(6)),
+        Column("score", DOUBLE, description="probability at the level of the book that was trained on"),
+        Column("model_version", text(16)),
+    ),
+    description="Scores of originations, a partition per model and vintage.",
+)
 
 
 class Scored(msgspec.Struct, frozen=True):
@@ -46,20 +57,15 @@ class Scorer:
         return cls(session, storage, model, PipelineModel.load(storage.uri(model.pipeline)), clock)
 
     def score(self, originations: Output) -> Scored:
-        """Score a partition that has rows, unless this model did already. Raises StorageUnusable.
-
-        Columns: loan_identifier, vintage, score (a probability at the level of the book that the model
-        learned from), model_version.
-        """
+        """Score a partition that has rows, unless this model did already. Raises StorageUnusable."""
         model, partition = self.model, f"{originations.vintage}/input={originations.input_sha256[:16]}"
         folder = f"scores/{model.name}/{model.version}/{partition}"
         made = not self.storage.exists(f"{folder}/{OUTPUT_MANIFEST}")
         if made:
             self._write(originations, folder)
         output = read_output(self.storage, folder)
-        mean, highest = (
-            read(self.session, self.storage, [output]).agg(F.mean("score"), F.max("score")).collect()[0]
-        )
+        scores = read(self.session, self.storage, LOAN_SCORES, [output])
+        mean, highest = scores.agg(F.mean("score"), F.max("score")).collect()[0]
         return Scored(output.vintage, output.rows, mean, highest, made, folder)
 
     def _write(self, originations: Output, folder: str) -> None:
@@ -68,7 +74,7 @@ class Scorer:
         self._scores(originations).write.parquet(self.storage.uri(attempt))
         files = tuple(self._file(path) for path in self.storage.list(attempt) if path.endswith(".parquet"))
         output = Output(
-            table=TABLE,
+            table=LOAN_SCORES.name,
             vintage=originations.vintage,
             input_name=originations.input_name,
             input_sha256=originations.input_sha256,
@@ -82,12 +88,11 @@ class Scorer:
         write_output(self.storage, output)
 
     def _scores(self, originations: Output) -> DataFrame:
-        rows = read(self.session, self.storage, [originations])
+        rows = read(self.session, self.storage, LOAN_ORIGINATIONS, [originations])
         known = rows.select("loan_identifier", "vintage", *prepared(self.model.features))
         version = F.lit(self.model.version).alias("model_version")
-        return scored(known, self.pipeline, self.model.weight).select(
-            F.col("loan_identifier"), F.col("vintage"), F.col("score"), version
-        )
+        columns = [F.col("loan_identifier"), F.col("vintage"), F.col("score"), version]
+        return scored(known, self.pipeline, self.model.weight).select(*columns)
 
     def _file(self, path: str) -> DataFile:
         with self.storage.open(path) as file:

@@ -20,6 +20,9 @@ from batch_jobs.model.tree import size, words
 from batch_jobs.storage import Storage
 from headrace.errors import ModelRefused
 from headrace.ops.clock import Clock, new_ulid
+from headrace.schemas.loan_tables import LOAN_ORIGINATIONS, LOAN_PERFORMANCE
+from headrace.schemas.tables import Table
+from headrace.schemas.targets.spark import table_schema
 
 Tell = Callable[[str], None]
 _KNOWN_SHARE = 0.9  # of a vintage's loans: of a younger one, only those that defaulted would be left
@@ -36,9 +39,10 @@ class Trained(msgspec.Struct, frozen=True):
     test: Measures
 
 
-def read(session: SparkSession, storage: Storage, outputs: Sequence[Output]) -> DataFrame:
-    """The rows of these partitions of one table, from the very files that their manifests name."""
-    return session.read.parquet(*(storage.uri(file.path) for one in outputs for file in one.files))
+def read(session: SparkSession, storage: Storage, table: Table, outputs: Sequence[Output]) -> DataFrame:
+    """The rows of these partitions of a table, from the very files that their manifests name."""
+    files = (storage.uri(file.path) for one in outputs for file in one.files)
+    return session.read.schema(table_schema(table)).parquet(*files)
 
 
 def train(
@@ -60,15 +64,19 @@ def train(
         one.vintage for one in performance if one.rows
     }
     if not both:
-        raise ModelRefused("no vintage has both originations and performance: there is nothing to train on")
+        raise ModelRefused(
+            "no vintage has both originations and performance: `headrace batch originations` and "
+            "`headrace batch performance` make them"
+        )
     used = [[one for one in table if one.vintage in both] for table in (originations, performance)]
     sources = store.sources_of([*used[0], *used[1]])
     version = store.version_of(sources, settings, session.version)
     if (model := store.find(storage, version)) is not None:
         store.publish(storage, model)
         return model, False
-    tables = [read(session, storage, outputs) for outputs in used]
-    with population(tables[0], tables[1], settings.window_months) as rows:
+    loans = read(session, storage, LOAN_ORIGINATIONS, used[0])
+    months = read(session, storage, LOAN_PERFORMANCE, used[1])
+    with population(loans, months, settings.window_months) as rows:
         trained = fit_and_test(rows, {one.vintage: one.rows for one in used[0]}, settings, tell)
     check(trained, settings)
     tell("writing the model")

@@ -14,7 +14,7 @@ from batch_jobs.settings import BatchSettings
 from cli.batch.spark import spark
 from cli.consoles import console, grid
 from cli.exit_codes import GOOD
-from cli.place import Place, tell
+from cli.place import Place
 from headrace.errors import InputRefused, ModelRefused
 from headrace.ops.settings import load
 
@@ -51,7 +51,6 @@ def command(place: Place, /, *, vintages: tuple[str, ...], version: str | None, 
 
     storage = Storage(load(BatchSettings, place.environ).root_folder, place.environ)
     model = _model(storage, version)
-    tell("starting Spark")
     with spark(place, "score") as session:
         chosen = _chosen(Catalog(session, storage).outputs(LOAN_ORIGINATIONS), vintages)
         scorer, scored = Scorer.of(session, storage, model, place.clock), []

@@ -64,7 +64,7 @@ def command(place: Place, /, *, as_json: bool, **given: Any) -> int:  # noqa: AN
 
     settings = load(ModelSettings, place.environ, overrides=given)
     storage = Storage(load(BatchSettings, place.environ).root_folder, place.environ)
-    with steps("starting Spark") as say, spark(place, "train") as session:
+    with spark(place, "train") as session, _steps() as say:
         catalog = Catalog(session, storage)
         model, made = train(
             session,
@@ -84,13 +84,12 @@ def command(place: Place, /, *, as_json: bool, **given: Any) -> int:  # noqa: AN
 
 
 @contextmanager
-def steps(first: str) -> Iterator[Callable[[str], None]]:
+def _steps() -> Iterator[Callable[[str], None]]:
     """Says on stderr what is being done: in one line on a terminal, else line by line."""
     if not sys.stderr.isatty():
-        tell(first)
         yield tell
         return
-    with Console(stderr=True).status(first) as status:
+    with Console(stderr=True).status("looking") as status:
         yield status.update
 
 

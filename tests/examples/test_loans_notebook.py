@@ -59,12 +59,12 @@ def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
 
 
 def test_the_notebook_is_committed_without_outputs() -> None:
-    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells  # type: ignore[no-untyped-call]
     assert [cell.id for cell in cells if cell.get("outputs") or cell.get("execution_count")] == []
 
 
 def test_every_plot_of_the_notebook_is_drawn(storage: Storage, tmp_path: Path) -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
     home = ("HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")
     environ = dict(os.environ) | {name: str(tmp_path / name) for name in home}
     environ |= {"HEADRACE_BATCH_ROOT": storage.root, "PYTHONPATH": str(ROOT)}
