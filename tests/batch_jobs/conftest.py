@@ -25,7 +25,9 @@ def spark(batch_state: Path) -> Iterator[SparkSession]:
     Its tests carry the marks in `tests.batch_jobs.marks.SPARK`.
     """
     settings = BatchSettings(state=str(batch_state), spark_master="local[2]", spark_memory="1g")
-    session = spark_session(settings, app="tests")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")  # a short life: half the work of starting
+        session = spark_session(settings, app="tests")
     session.sql("DROP DATABASE IF EXISTS headrace CASCADE")  # of another module; files stay
     yield session
     session.stop()
