@@ -191,6 +191,9 @@ _Row = tuple[
 
 _SELECT = sql.SQL("SELECT {columns} FROM rejects AS r WHERE {where}")
 
+_WAS_ON_A_STREAM: LiteralString = "r.stage <> 'batch'"
+"""A rejected line of a loan file never was, and a stream is no place for it."""
+
 _IS_OPEN: LiteralString = """(r.code = %s OR NOT EXISTS (
     SELECT 1 FROM ledger_ranges AS l WHERE l.fate IN ('counted', 'written_off')
     AND l.source = CASE WHEN r.source IS NULL OR r.sequence IS NULL THEN 'replay/' || r.id ELSE r.source END
@@ -200,7 +203,7 @@ _IS_OPEN: LiteralString = """(r.code = %s OR NOT EXISTS (
 
 def _where(wanted: Wanted) -> tuple[sql.Composable, list[object]]:
     """The condition, and the values of its places."""
-    conditions: list[LiteralString] = [_IS_OPEN]
+    conditions: list[LiteralString] = [_WAS_ON_A_STREAM, _IS_OPEN]
     values: list[object] = [UNSETTLED.value]
     for condition, value in (
         ("r.code = ANY(%s)", list(wanted.codes)),

@@ -62,6 +62,12 @@ def test_every_row_comes_once_however_many_were_met_at_one_instant(url: str, rep
     assert replays.count(Wanted()) == 1000
 
 
+def test_lines_of_loan_files_are_not_put_on_a_stream(url: str, replays: Replays) -> None:
+    keep(url, [row(1, stage="batch", source="batch/a.txt/0"), row(2, stage="error_desk,transform"), row(3)])
+    assert [each.sequence for each in replays.rejects(Wanted(again=True))] == [2, 3]
+    assert replays.count(Wanted(stages=("batch",))) == 0
+
+
 def test_rows_come_whole_while_earlier_ones_are_marked(url: str, replays: Replays) -> None:
     keep(url, [row(number) for number in range(1, 2 * PAGE + 1)])
     found = 0
