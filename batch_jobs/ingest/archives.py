@@ -117,17 +117,15 @@ class _Member:
 def _spooled(opened: Callable[[], AbstractContextManager[Readable]], scratch: Path) -> Iterator[IO[bytes]]:
     """An inner zip, which must be read in any order, in a file without a name: it goes when we go."""
     try:
-        file = TemporaryFile(dir=scratch)  # noqa: SIM115  closed below
+        scratch.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=scratch) as file:
+            with opened() as member:
+                while piece := member.read(_PIECE):
+                    file.write(piece)
+            file.flush()
+            yield file
     except OSError as error:
         raise StorageUnusable(f"{scratch}: {error}") from error
-    with file:
-        with opened() as member:
-            while piece := member.read(_PIECE):
-                try:
-                    file.write(piece)
-                except OSError as error:
-                    raise StorageUnusable(f"{scratch}: {error}") from error
-        yield file
 
 
 @contextmanager

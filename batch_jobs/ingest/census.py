@@ -122,7 +122,7 @@ def take_census(
 ) -> Census:
     """Read a file to its end; `copy` is handed its bytes, `advance` their number.
 
-    Raises InputRefused when a line is longer than a chunk, whatever else reading raises.
+    Raises InputRefused when a line does not end within two chunks, and what reading raises.
     """
     census = Census(split)
     for lines in whole_lines(file, place, chunk):
@@ -133,7 +133,7 @@ def take_census(
 
 
 def whole_lines(file: Readable, place: str, chunk: int) -> Iterator[bytes]:
-    """A file in pieces of whole lines. Raises InputRefused when a line is longer than a chunk."""
+    """A file in pieces of whole lines. Raises InputRefused when a line does not end within two chunks."""
     rest, at = b"", 0
     while piece := file.read(chunk):
         cut = piece.rfind(b"\n") + 1

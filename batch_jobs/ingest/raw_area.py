@@ -5,8 +5,8 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from batch_jobs.ingest.census import Census, take_census
 from batch_jobs.ingest.loan_file import LoanFile
@@ -96,13 +96,15 @@ def _lives(process: int) -> bool:
 class _Draft:
     """A file that gets its name at its end, under a name that Hive and Spark do not look at."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: FileIO) -> None:
         self._path = path
         self._file = file
 
     def write(self, data: bytes) -> None:
+        rest = memoryview(data)
         with _told(self._path):
-            self._file.write(data)
+            while rest:  # a disk that is nearly full takes a part
+                rest = rest[self._file.write(rest) :]
 
     def keep(self, name: str) -> None:
         """Give it its name, once its bytes are on the disk."""

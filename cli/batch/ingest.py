@@ -53,8 +53,6 @@ def command(place: Place, /, *, paths: tuple[Path, ...], dry_run: bool, as_json:
 
     settings = load(BatchSettings, place.environ)
     storage = Storage(settings.root_folder, place.environ)
-    scratch = Path(settings.state)
-    scratch.mkdir(parents=True, exist_ok=True)
     taken: list[Taken] = []
     passed_over: list[str] = []
     try:
@@ -65,7 +63,7 @@ def command(place: Place, /, *, paths: tuple[Path, ...], dry_run: bool, as_json:
                 place.clock,
                 advance=advance,
                 skipped=passed_over.append,
-                scratch=scratch,
+                scratch=Path(settings.state),
                 dry_run=dry_run,
             )
             for one in found:

@@ -1,3 +1,4 @@
+import resource
 import zipfile
 from pathlib import Path
 
@@ -211,12 +212,29 @@ def test_a_raw_area_or_a_scratch_folder_that_cannot_be_written_is_told(
 ) -> None:
     path = put(tmp_path, "q.zip", zipped({"orig_2005Q1.txt": originations()}))
     nested = put(tmp_path, "all.zip", zipped({"q.zip": path.read_bytes()}))
-    with pytest.raises(StorageUnusable, match="nowhere"):
-        ingest([nested], storage, clock, scratch=tmp_path / "nowhere")
+    with pytest.raises(StorageUnusable, match="File exists"):
+        ingest([nested], storage, clock, scratch=path)
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "raw").write_bytes(b"no folder")
     with pytest.raises(StorageUnusable, match="raw"):
         ingest([path], storage, clock)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_full_disk_is_told_and_leaves_nothing(
+    tmp_path: Path, storage: Storage, clock: ManualClock, depth: int
+) -> None:
+    data = performance(3_000)  # one write, of which the last bytes find no room
+    inner = zipped({"perf_2005Q1.txt": data}, zipfile.ZIP_STORED)
+    path = put(tmp_path, "q.zip", inner if depth == 1 else zipped({"q.zip": inner}))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(data) - 100, before[1]))
+    try:
+        with pytest.raises(StorageUnusable, match="File too large"):
+            ingest([path], storage, clock, scratch=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert files_below(tmp_path / "root") == []
 
 
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path, storage: Storage, clock: ManualClock) -> None:
