@@ -3,8 +3,8 @@
 -- The market's rate of a month is the average note rate of the loans in these tables whose first payment lies
 -- two months later, when loans of that month usually begin to pay; months without such loans are left out.
 -- Incentive is the loan's rate of the month before less the market's, in points. SMM is the balance, of the
--- month before, of the loans paid off (01) before their maturity, by the balance of all. Part payments are not
--- counted.
+-- month before, of the loans paid off (01) before their maturity, by the balance of all. Part payments are
+-- not counted.
 WITH market AS (
   SELECT add_months(first_payment_date, -2) AS period, avg(CAST(original_interest_rate AS DOUBLE)) AS rate
   FROM loan_originations
