@@ -36,25 +36,27 @@ class Bringing:
         for _ in range(connections):
             sessions.put(Session(self._address))
 
-        def bring(chunk: Chunk, rows: pa.Table) -> None:
+        def bring(chunk: Chunk, lines: memoryview) -> None:
             session = sessions.get()
             try:
-                patiently(self._clock, lambda: self._bring(session, chunk, rows))
+                patiently(self._clock, lambda: self._bring(session, chunk, lines))
             finally:
                 sessions.put(session)
             advance(chunk.row_count)
 
         try:
             with ThreadPoolExecutor(connections) as pool:
-                _all(pool, bring, chunks, at_once=connections + 1)
+                # Made into text here, while the server is busy with the chunks before.
+                texts = ((chunk, self._stage.lines(rows)) for chunk, rows in chunks)
+                _all(pool, bring, texts, at_once=connections + 1)
         finally:
             while not sessions.empty():
                 sessions.get().close()
 
-    def _bring(self, session: Session, chunk: Chunk, rows: pa.Table) -> None:
+    def _bring(self, session: Session, chunk: Chunk, lines: memoryview) -> None:
         """Bring one chunk in, unless it is: the answer to a COMMIT may have been lost."""
         with session.cursor() as cursor:
-            self._stage.fill(cursor, rows)
+            self._stage.fill(cursor, lines, chunk.row_count)
             self._stage.check(cursor)
             cursor.execute("START TRANSACTION")
             try:
@@ -80,15 +82,15 @@ def patiently(clock: Clock, work: Callable[[], T]) -> T:
 
 def _all(
     pool: ThreadPoolExecutor,
-    bring: Callable[[Chunk, pa.Table], None],
-    chunks: Iterator[tuple[Chunk, pa.Table]],
+    bring: Callable[[Chunk, memoryview], None],
+    chunks: Iterator[tuple[Chunk, memoryview]],
     *,
     at_once: int,
 ) -> None:
     pending: set[Future[None]] = set()
     try:
-        for chunk, rows in chunks:
-            pending.add(pool.submit(bring, chunk, rows))
+        for chunk, lines in chunks:
+            pending.add(pool.submit(bring, chunk, lines))
             if len(pending) == at_once:
                 pending = _settle(pending)
         while pending:

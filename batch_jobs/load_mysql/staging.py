@@ -29,16 +29,20 @@ class Stage:
         self._values = [canonical.value(type_, name) for name, type_ in columns]
         self._faults = [canonical.differs(type_, name) for name, type_ in columns]
 
-    def fill(self, cursor: Cursor, rows: pa.Table) -> None:
-        """Take a chunk as texts. Raises LoadMismatch unless each row is there and nothing was warned of."""
+    def lines(self, rows: pa.Table) -> memoryview:
+        """A chunk as texts."""
+        return canonical.lines(self._table, rows)
+
+    def fill(self, cursor: Cursor, lines: memoryview, rows: int) -> None:
+        """Take a chunk's texts. Raises LoadMismatch unless each row is there and nothing was warned of."""
         cursor.execute(f"DROP TEMPORARY TABLE IF EXISTS {_STAGE}")
         cursor.execute(
             f"CREATE TEMPORARY TABLE {_STAGE} ({', '.join(self._texts)})"
             " ENGINE=InnoDB ROW_FORMAT=DYNAMIC CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
         )
         statement = f"LOAD DATA LOCAL INFILE 'headrace' INTO TABLE {_STAGE} CHARACTER SET utf8mb4 {_FORMAT}"
-        count = load_local(cursor, statement, canonical.lines(self._table, rows))
-        _expect(cursor, count, rows.num_rows, f"{self._table.name} {self._vintage}: LOAD DATA")
+        count = load_local(cursor, statement, lines)
+        _expect(cursor, count, rows, f"{self._table.name} {self._vintage}: LOAD DATA")
 
     def check(self, cursor: Cursor) -> None:
         """Raise LoadMismatch unless every text, cast to its type and back, is the same bytes."""
