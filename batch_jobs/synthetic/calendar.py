@@ -36,8 +36,6 @@ def quarter_of(vintage: str, *, last: bool = False) -> int:
     if found is None:
         raise SettingsError(f"{vintage!r} is no vintage: write 2005 or 2005Q1")
     quarter = 4 * int(found[1]) + (int(found[2]) - 1 if found[2] else 3 * last)
-    if last and found[2] is None:
-        quarter = min(quarter, LAST_QUARTER)
     if not FIRST_QUARTER <= quarter <= LAST_QUARTER:
         raise SettingsError(f"{vintage} is outside of the vintages 1999Q1 to 2025Q4")
     return quarter

@@ -1,11 +1,11 @@
 """What happens to a loan over the months of its life, before a cent is counted.
 
 Rates beyond those of `economy`: of loans 90 days late 37 % are sold or written off, about 27 months later
-(1 in 25 of them 80 months later still, so that statuses of 99 and more occur); 28 % catch up, one in three by
+(1 in 10 of them 80 months later still, so that statuses of 99 and more occur); 28 % catch up, one in three by
 a repayment plan; the rest is modified or, from 2018, deferred. Of 3,000 loans about 10 show `XX` for a month,
 3 miss a month, 2 enter late. One loan in five is late for a while, once to three times.
 
-Most loans are followed for 60 months, one in 50 to the newest period.
+Most loans are followed for 60 months, one in 25 to the newest period.
 """
 
 from bisect import bisect_left
@@ -21,7 +21,7 @@ from batch_jobs.synthetic.mix import Mix, chance
 REO, UNKNOWN = -1, -2  # statuses RA and XX
 SERIOUS = 3  # months
 _MONTHS = 60  # that most loans are followed
-_FOLLOWED_ON = 1 / 50  # of all loans, to the newest period
+_FOLLOWED_ON = 1 / 25  # of all loans, to the newest period
 _COURSE = Mix({"liquidated": 37, "cured": 18, "repaid": 10, "modified": 35})
 _LIQUIDATION = Mix({"09": 1585, "03": 657, "02": 447, "15": 161})
 _LATE_ENTRY = 8  # rows that must be quiet for a loan to enter late
@@ -117,7 +117,7 @@ def _fall_behind(rng: Random, loan: Loan, fate: Fate, age: int) -> None:
 
 
 def _liquidate(rng: Random, fate: Fate) -> None:
-    wait = max(SERIOUS, round(rng.gauss(27, 9))) + (80 if chance(rng, 0.04) else 0)
+    wait = max(SERIOUS, round(rng.gauss(27, 9))) + (80 if chance(rng, 0.1) else 0)
     fate.missed += range(SERIOUS + 1, SERIOUS + 1 + wait)
     fate.end = _LIQUIDATION.draw(rng)
     if fate.end == "09":
@@ -150,6 +150,8 @@ def _cut(fate: Fate, last: int) -> None:
     rows = last - fate.start + 1
     if len(fate.missed) > rows:
         del fate.missed[rows:]
+        fate.modified = {row: change for row, change in fate.modified.items() if row < rows}
+        fate.deferred = {row for row in fate.deferred if row < rows}
         fate.end = ""
     ages = (row for row, missed in enumerate(fate.missed) if missed >= SERIOUS)
     row = next(ages, len(fate.missed) - 1 if fate.end in CREDIT_EVENTS else None)

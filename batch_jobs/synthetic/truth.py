@@ -14,6 +14,7 @@ from batch_jobs.synthetic.course import Month
 from batch_jobs.synthetic.dirt import CODES, Bad, Kind
 from batch_jobs.synthetic.layouts import Layout
 
+VERSION = 1  # of the generator: another one makes other loans of the same seed
 TRUTH = "truth.json"
 LOANS = "truth_{}.ndjson"
 BAD_LINES = "bad_{}.ndjson"
@@ -29,6 +30,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     last: str
     dirty: float = 0.0
     zipped: bool = False
+    version: int = VERSION
 
 
 class LoanTruth(msgspec.Struct, frozen=True):

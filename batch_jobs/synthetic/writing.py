@@ -14,6 +14,7 @@ import msgspec
 
 from batch_jobs.synthetic import layouts
 from batch_jobs.synthetic.book import Quarter, quarters
+from batch_jobs.synthetic.calendar import quarter_of, vintage_of
 from batch_jobs.synthetic.layouts import Layout
 from batch_jobs.synthetic.quarter_files import Part, QuarterFiles
 from batch_jobs.synthetic.truth import BAD_LINES, LOANS, TRUTH, Book, Truth
@@ -45,28 +46,51 @@ def write(
 
     `loans` are spread evenly over the vintages `first` to `last` (`2005Q1`, or `2005`). `dirty` is the share
     of lines that have a bad copy. The same arguments give the same bytes, whatever `jobs`, the number of
-    processes. `advance` is told of every few loans. A book that was in the folder is replaced; a call that is
-    interrupted leaves it as it was. Raises SettingsError and StorageUnusable.
+    processes. `advance` is told of every few loans. The same book in the folder is left as it is, another one
+    is replaced; a call that is interrupted changes nothing. Raises SettingsError and StorageUnusable.
     """
-    book = Book(loans=loans, seed=seed, layout=layout, first=first, last=last, dirty=dirty, zipped=zipped)
+    book = Book(
+        loans=loans,
+        seed=seed,
+        layout=layout,
+        first=vintage_of(quarter_of(first)),
+        last=vintage_of(quarter_of(last, last=True)),
+        dirty=dirty,
+        zipped=zipped,
+    )
     _check(book, jobs)
-    unfinished = folder / UNFINISHED
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        try:
-            parts = _parts(book, quarters(book), unfinished, jobs, advance)
-            truth = _truth(book, parts)
-            (unfinished / TRUTH).write_bytes(
-                msgspec.json.format(msgspec.json.encode(truth), indent=1) + b"\n"
-            )
-            for file in sorted(unfinished.iterdir(), key=lambda it: it.name == TRUTH):
-                file.replace(folder / file.name)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        old = read(folder) if (folder / TRUTH).exists() else None
+        if old is not None and old.book == book and _is_whole(folder, old):
+            advance(loans)
+            return old
+        return _write(folder, book, jobs, advance)
     except OSError as error:
         raise StorageUnusable(f"{folder}: {error}") from error
+
+
+def _write(folder: Path, book: Book, jobs: int, advance: Callable[[int], None]) -> Truth:
+    unfinished = folder / UNFINISHED
+    shutil.rmtree(unfinished, ignore_errors=True)  # of a call that was killed
+    unfinished.mkdir(parents=True)
+    try:
+        truth = _truth(book, _parts(book, unfinished, jobs, advance))
+        _remove_book(folder)
+        for file in unfinished.iterdir():
+            file.replace(folder / file.name)
+        (unfinished / TRUTH).write_bytes(msgspec.json.format(msgspec.json.encode(truth), indent=1) + b"\n")
+        (unfinished / TRUTH).replace(folder / TRUTH)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     return truth
+
+
+def _is_whole(folder: Path, truth: Truth) -> bool:
+    """Whether every file of the book is still there, in its length."""
+    if truth.archives:
+        return all((folder / name).exists() for name in truth.archives)
+    files = ((folder / file.name, file.bytes) for file in truth.files)
+    return all(path.exists() and path.stat().st_size == size for path, size in files)
 
 
 def read(folder: Path) -> Truth:
@@ -108,10 +132,9 @@ def _truth(book: Book, parts: Sequence[Part]) -> Truth:
     )
 
 
-def _parts(
-    book: Book, chosen: Sequence[Quarter], folder: Path, jobs: int, advance: Callable[[int], None]
-) -> list[Part]:
+def _parts(book: Book, folder: Path, jobs: int, advance: Callable[[int], None]) -> list[Part]:
     """What came of each quarter, in their order."""
+    chosen = quarters(book)
     if jobs == 1 or len(chosen) == 1:
         return [QuarterFiles(book, quarter, folder).write(advance) for quarter in chosen]
     context = multiprocessing.get_context("spawn")
@@ -138,9 +161,9 @@ def _watch(
         ended, waiting = wait(waiting, _TICK)
         for future in ended:
             future.result()
-        now = done.value
-        advance(now - told)
-        told = now
+        if (now := done.value) > told:
+            advance(now - told)
+            told = now
 
 
 _done: "Synchronized[int]"
