@@ -78,7 +78,8 @@ def command(
                     done.append(loader.load(table, key, output, again=again))
                     _say(done[-1])
     finally:  # what was loaded before an error is told before the error
-        _show(done, as_json=as_json)
+        if done or not wanted or as_json:
+            _show(done, as_json=as_json)
     return GOOD
 
 

@@ -80,7 +80,11 @@ def partition(storage: Storage) -> Callable[..., Output]:
         for number, rows in enumerate(files):
             path = f"{folder}/part-{number:05d}.parquet"
             with storage.create(path) as file:
-                pq.write_table(pa.Table.from_pylist(rows, schema=arrow_schema(table)), file)
+                pq.write_table(
+                    pa.Table.from_pylist(rows, schema=arrow_schema(table)),
+                    file,
+                    store_decimal_as_integer=True,
+                )
             written.append(DataFile(path, storage.size(path), len(rows)))
         count = sum(file.rows for file in written)
         return Output(
