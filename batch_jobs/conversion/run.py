@@ -136,7 +136,7 @@ class Conversion:
         work = partial(reject_repeated, job, lists, len(parts))
         more = on_cluster(self._session, work, parts if lists else [], look)
         found.rejected[RejectCode.DUPLICATE_KEY.value] += sum(file.rows for file in lists)
-        _clear(self._storage, scratch)
+        self._storage.clear(scratch)
         return _Files(
             [it.rows for it in ranges if it.rows is not None],
             [*found.rejects, *(file for file in more if file is not None)],
@@ -146,7 +146,7 @@ class Conversion:
     def _pieces(self, job: Job, what: str, report: Report) -> list[Done]:
         parts = pieces(job.entry)
         for folder in (job.folder, job.errors):
-            _clear(self._storage, folder)
+            self._storage.clear(folder)
         look = partial(report, what, of=len(parts))
         return on_cluster(self._session, partial(convert, job), parts, look)
 
@@ -176,9 +176,3 @@ def _check(output: Output) -> None:
             f"{output.input_name} has {output.rows_in:,} lines, and became {output.rows:,} rows and "
             f"{rejected:,} rejects, {written:,} of them written: a fault of the conversion; no commit"
         )
-
-
-def _clear(storage: Storage, folder: str) -> None:
-    """Remove what a run left there that was killed."""
-    for path in storage.list(folder):
-        storage.remove(path)

@@ -25,7 +25,7 @@ Example: headrace batch originations
 def command(place: Place, /, *, vintages: tuple[str, ...], as_json: bool) -> int:
     """Convert origination files that were taken, the newest of each vintage, to loan_originations.
 
-    One row per loan. Every line becomes a row or a reject, and rejects are no failure.
+    One row per loan. Every line becomes a row or a reject, which is no failure.
     A partition changes at once when all of it is written, so the command may be stopped and run again at any
     time, and what is converted already is not converted twice.
     """
