@@ -1,6 +1,8 @@
-"""Glue tables over the archive, for Athena and Spark: one per record type of `events`, one of the rejects.
+"""Glue tables, for Athena and Spark: over the archive, and over the Parquet files of the batch pipeline.
 
-The partitions are projected from the prefixes that the archive declares, so that no crawler has to find them.
+The archive has a table per record type of `events`, and one of the rejects. Its partitions are projected from
+the prefixes that it declares, so that no crawler has to find them. Those of the batch pipeline are not: each
+is put in place when its files are whole, and a projection would look at one place for ever.
 Source: Amazon Athena User Guide, "Partition projection" and "OpenX JSON SerDe".
 """
 
@@ -9,11 +11,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from headrace.schemas.archive import DELIVERIES
+from headrace.schemas.loan_tables import PARTITIONS
 from headrace.schemas.record_type import Field, RecordType
 from headrace.schemas.records.reject import REJECT
 from headrace.schemas.registry import RECORD_TYPES
 from headrace.schemas.reject_codes import RejectCode
 from headrace.schemas.streams import STREAMS
+from headrace.schemas.tables import Table
+from headrace.schemas.targets import hive
+from headrace.schemas.targets.hive import MAX_COMMENT
 
 Column = dict[str, str]
 
@@ -35,7 +41,6 @@ _TYPES = {
     "bytes": "string",
 }
 _FIRST_DAY = "2025-01-01"  # partitions go by arrival, and no archive is older
-_MOST_COMMENT = 255
 _PROJECTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "date": ("string", {"type": "date", "format": "yyyy-MM-dd", "range": f"{_FIRST_DAY},NOW"}),
     "hour": ("string", {"type": "integer", "range": "0,23", "digits": "2"}),
@@ -69,6 +74,38 @@ def reject_table(bucket: str) -> dict[str, Any]:
     return _table("rejects", REJECT.description, columns, DELIVERIES["errors"].prefix, bucket)
 
 
+def parquet_table(table: Table, root: str) -> dict[str, Any]:
+    """The TableInput of a table of the batch pipeline; `root` is its storage, s3://….
+
+    Raises:
+        ValueError: a column has the name of a partition.
+    """
+    if clashing := {column.name for column in table.columns} & {name for name, _ in PARTITIONS}:
+        raise ValueError(f"{table.name}: {sorted(clashing)} are partitions")
+    columns = [
+        _column(column.name, hive.column_type(column.type).lower(), column.description)
+        for column in table.columns
+    ]
+    return {
+        "Name": table.name,
+        "Description": table.description,
+        "TableType": "EXTERNAL_TABLE",
+        "PartitionKeys": [
+            {"Name": name, "Type": hive.column_type(type_).lower()} for name, type_ in PARTITIONS
+        ],
+        "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet"},
+        "StorageDescriptor": {
+            "Columns": columns,
+            "Location": f"{root.rstrip('/')}/tables/{table.name}/",
+            "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+            "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+            "SerdeInfo": {
+                "SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+            },
+        },
+    }
+
+
 def field_type(field: Field) -> str:
     """The Hive type of a field in JSON; bytes stay the base64 that they are there."""
     if field.kind == "decimal":
@@ -81,7 +118,7 @@ def _struct(fields: Iterable[Field]) -> str:
 
 
 def _column(name: str, type_: str, comment: str) -> Column:
-    return {"Name": name, "Type": type_, "Comment": comment[:_MOST_COMMENT]}
+    return {"Name": name, "Type": type_, "Comment": comment[:MAX_COMMENT]}
 
 
 def _table(name: str, description: str, columns: list[Column], prefix: str, bucket: str) -> dict[str, Any]:

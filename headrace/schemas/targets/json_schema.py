@@ -1,7 +1,7 @@
 """JSON Schema of a record type's `data`, for producers in other languages.
 
-It says what the codec takes as far as JSON Schema can: it counts characters where the codec counts bytes, sees
-not how a number is written, and knows no rule between two fields. A validator must read numbers as
+It says what the codec takes, as far as JSON Schema can: it counts characters where the codec counts bytes,
+does not see how a number is spelled, and knows no rule between two fields. A validator must read numbers as
 decimals: 0.07 is no multiple of 0.01 in binary. Source: JSON Schema, draft 2020-12, "Core", "Validation".
 """
 

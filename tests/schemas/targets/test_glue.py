@@ -1,20 +1,29 @@
+import functools
 import json
 import re
 from datetime import date
 from typing import Annotated, Any
 
+import botocore.session
 import msgspec
 import pytest
+import sqlglot
+from botocore.validate import validate_parameters
+from hypothesis import given, settings
 from sqlglot import exp
 
 from headrace.schemas.codec import decode
 from headrace.schemas.event import Event
+from headrace.schemas.loan_tables import LOAN_TABLES
 from headrace.schemas.record_type import RecordType
 from headrace.schemas.registry import RECORD_TYPES
 from headrace.schemas.reject_codes import RejectCode
-from headrace.schemas.targets.glue import archive_tables, record_table, reject_table
+from headrace.schemas.tables import INT, Column, Table
+from headrace.schemas.targets.glue import archive_tables, parquet_table, record_table, reject_table
+from headrace.schemas.targets.hive import create_table
 from lambdas.transform.lines import line
 from tests.schemas.examples import Example, good_examples
+from tests.schemas.tables_strategy import any_table
 
 PYTHON = {
     exp.DataType.Type.TEXT: str,
@@ -113,6 +122,54 @@ def test_every_partition_is_projected() -> None:
         keys = {key["Name"] for key in table["PartitionKeys"]}
         assert keys == set(re.findall(r"\$\{(\w+)\}", table["Parameters"]["storage.location.template"]))
         assert all(f"projection.{key}.type" in table["Parameters"] for key in keys)
+
+
+@functools.cache
+def create_table_shape() -> Any:
+    """What Glue's CreateTable takes, as botocore has it from AWS."""
+    return botocore.session.get_session().get_service_model("glue").operation_model("CreateTable").input_shape
+
+
+def glue_accepts(table: dict[str, Any]) -> None:
+    """Fails where Glue would not take the table: its members, and the lengths of what it names."""
+    shape = create_table_shape()
+    validate_parameters({"DatabaseName": "headrace", "TableInput": table}, shape)
+    members = shape.members["TableInput"].members
+    assert members["Name"].metadata["min"] <= len(table["Name"]) <= members["Name"].metadata["max"]
+    column = members["StorageDescriptor"].members["Columns"].member.members
+    for found in table["StorageDescriptor"]["Columns"]:
+        assert len(found["Type"]) <= column["Type"].metadata["max"]
+        assert len(found["Comment"]) <= column["Comment"].metadata["max"]
+
+
+@pytest.mark.parametrize("table", archive_tables("b"), ids=lambda table: table["Name"])
+def test_glue_takes_the_tables_of_the_archive(table: dict[str, Any]) -> None:
+    glue_accepts(table)
+
+
+@settings(max_examples=30)
+@given(any_table())
+def test_glue_takes_a_parquet_table_of_any_shape(table: Table) -> None:
+    found = parquet_table(table, "s3://bucket/loans")
+    glue_accepts(found)
+    assert list(columns_of(found)) == [column.name for column in table.columns]
+
+
+@pytest.mark.parametrize("table", LOAN_TABLES.values(), ids=lambda table: table.name)
+def test_the_loan_tables_are_those_of_hive(table: Table) -> None:
+    found = parquet_table(table, "s3://bucket/loans/")
+    glue_accepts(found)
+    ddl = sqlglot.parse_one(create_table(table, database="headrace", location="x"), dialect="hive")
+    declared = {column.name: column.args["kind"] for column in ddl.find_all(exp.ColumnDef)}
+    partitions = {key["Name"]: exp.DataType.build(key["Type"], "hive") for key in found["PartitionKeys"]}
+    assert columns_of(found) | partitions == declared
+    assert found["StorageDescriptor"]["Location"] == f"s3://bucket/loans/tables/{table.name}/"
+    assert "projection.enabled" not in found["Parameters"]
+
+
+def test_a_column_with_a_partitions_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="vintage_year"):
+        parquet_table(Table("book", (Column("vintage_year", INT),)), "s3://bucket")
 
 
 class Dated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
