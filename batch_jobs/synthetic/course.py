@@ -177,7 +177,8 @@ def _balances(balance: int, rate: int, term: int, most: int) -> list[int]:
     payment = ceil(balance * monthly / (1 - (1 + monthly) ** -term))
     owed = [balance]
     for _ in range(most):
-        balance = max(balance + balance * rate // _MONTHLY - payment, 0)
+        balance += balance * rate // _MONTHLY - payment
+        balance = max(balance, 0)
         owed.append(balance)
     return owed
 

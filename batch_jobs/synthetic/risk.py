@@ -5,6 +5,7 @@ marginal ratios aim at 24 between FICO below 620 and from 780, at 6 between CLTV
 between DTI up to 20 and from 44. Most of each comes about FICO 685, CLTV 82 and DTI 41: a tree can find it.
 """
 
+from itertools import pairwise
 from math import exp
 
 from batch_jobs.synthetic import economy
@@ -44,13 +45,17 @@ def probability_of_bad(late: float, early: float) -> float:
     `late` multiplies `economy.LATE`, `early` is the prepayment of a seasoned month.
     """
     probability, alive = 0.0, 1.0
-    other = economy.DEFECT + economy.SUDDEN
-    for age in range(1, WINDOW + 1):
-        late_now = late * (economy.LATE[age] - economy.LATE[age - 1])
-        early_now = early * (economy.EARLY[age] - economy.EARLY[age - 1])
-        left = alive * (1.0 - exp(-late_now))
-        probability += left
-        alive -= left
-        probability += alive * (1.0 - exp(-economy.SUDDEN))
-        alive *= exp(-early_now - other)
+    for late_now, early_now in _MONTHS:
+        still = alive * exp(-late * late_now)
+        probability += alive - still + still * economy.SUDDEN
+        alive = still * exp(-early * early_now - economy.DEFECT - economy.SUDDEN)
     return probability
+
+
+_MONTHS = tuple(
+    zip(
+        (now - before for before, now in pairwise(economy.LATE[: WINDOW + 1])),
+        (now - before for before, now in pairwise(economy.EARLY[: WINDOW + 1])),
+        strict=True,
+    )
+)
