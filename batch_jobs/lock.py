@@ -76,16 +76,19 @@ def _holder(folder: Path) -> tuple[str, str]:
 
 def _await_derby(folder: Path) -> None:
     """Wait for the Java of a command that was killed: Derby locks this file as long as it is open."""
-    patience = threading.Event()
     for _ in range(int(_PATIENCE / _NAP)):
         with suppress(FileNotFoundError), (folder / "db/dbex.lck").open("r+") as file:
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                patience.wait(_NAP)
+                _nap()
                 continue
         return
     raise BatchBusy(
         f"a Java process still has the metastore in {folder} open, though its command has ended: "
         "end it, or name another metastore with HEADRACE_METASTORE"
     )
+
+
+def _nap() -> None:
+    threading.Event().wait(_NAP)
