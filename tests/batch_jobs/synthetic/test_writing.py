@@ -148,6 +148,7 @@ def test_ctrl_c_ends_all_processes_and_leaves_no_file(tmp_path: Path) -> None:
     finally:
         running.kill()
     assert (running.returncode, out, err.splitlines()[-1]) == (130, "", "interrupted")
+    assert "Traceback" not in err
     assert list((tmp_path / "book").iterdir()) == []
     wait_for(lambda: not is_alive(running.pid))
 
