@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 
 from headrace.schemas.tables import ColumnType, Table
 
-_SPECIAL = r"[\\\t\n\r\x00]"
-_ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), ("\0", "\\0"))
+_SPECIAL = r"[\\\t\n]"
+_ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"))
 _PLAIN_SCALE = 6  # below, Arrow writes 1E-7
 _MAX_VARCHAR = 1_000
 _LONG = pa.large_string()

@@ -223,12 +223,14 @@ def test_a_resumed_load_brings_in_the_missing_chunks_only(
     ((done,),) = sql("SELECT COUNT(*) FROM batch_load_chunks")
     assert done == 2
     brought: list[int] = []
+    fill = Stage.fill
 
-    def insert(self: Stage, *arguments: Any) -> None:
+    def count_fill(self: Stage, *arguments: Any) -> None:
         brought.append(1)
-        plain(self, *arguments)
+        fill(self, *arguments)
 
-    monkeypatch.setattr(Stage, "insert", insert)
+    monkeypatch.setattr(Stage, "insert", plain)
+    monkeypatch.setattr(Stage, "fill", count_fill)
     made().load(TABLE, KEY, output)
     assert len(brought) == 2
     assert sql(CONTENT) == content(*rows("2005Q1", *"abcdefgh"))
