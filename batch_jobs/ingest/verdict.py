@@ -49,6 +49,10 @@ def judge(census: Census, name: LoanName, place: str) -> Verdict:
     return Verdict(layout, _losses(census, name.kind, layout), census.rows - most.rows)
 
 
+_CLEARLY = 3
+"""More liquidations against the layout's sign than for it, before they count: gains alone, once in 60,000."""
+
+
 def _check_ids(census: Census, name: LoanName, place: str) -> None:
     """The loan id stands where the kind has it, and names the vintage."""
     here, there = census.ids_first, census.ids_twentieth
@@ -67,10 +71,15 @@ def _check_ids(census: Census, name: LoanName, place: str) -> None:
 
 
 def _losses(census: Census, kind: Kind, layout: Layout) -> Sign:
-    """A liquidation's median loss is a loss: so its sign is the one that most losses have.
+    """The layout's sign of a loss, unless the liquidations of the file clearly have the other.
 
-    What stands in the two columns of an origination file is no loss; the layout tells its sign.
+    Their median is a loss. One in forty is a gain, so a few against the layout may be gains alone.
+    What stands in the two columns of an origination file is no loss.
     """
-    if kind == "origination" or census.losses_positive == census.losses_negative:
-        return "positive" if layout == "r47" else "negative"
-    return "positive" if census.losses_positive > census.losses_negative else "negative"
+    usual: Sign = "positive" if layout == "r47" else "negative"
+    agree, contradict = census.losses_positive, census.losses_negative
+    if usual == "negative":
+        agree, contradict = contradict, agree
+    if kind == "origination" or contradict - agree < _CLEARLY:
+        return usual
+    return "negative" if usual == "positive" else "positive"

@@ -41,15 +41,16 @@ def test_most_lines_decide_and_the_others_are_counted() -> None:
     ("layout", "losses", "told"),
     [
         ("r47", ("10.00", "20.00", "-1.00"), "positive"),
-        ("r47", ("-10.00", "-20.00", "0.01"), "negative"),
+        ("r47", ("-10.00", "-20.00", "-30.00", "-5.00", "0.01"), "negative"),
+        ("r47", ("-10.00", "-20.00"), "positive"),  # two gains
         ("legacy", ("-10.00", "-20.00", "999999.00"), "negative"),
-        ("legacy", ("10.00",), "positive"),
-        ("legacy", ("0.00", "0.00", "", "U", "7.00"), "positive"),
+        ("legacy", ("10.00",), "negative"),  # a gain
+        ("legacy", ("0.00", "0.00", "", "U", "7.00", "8.00", "9.00"), "positive"),
         ("r47", (), "positive"),
         ("legacy", ("", "0.00"), "negative"),
     ],
 )
-def test_the_sign_of_a_loss_is_that_of_the_median_liquidation(
+def test_the_sign_of_a_loss_is_the_layouts_unless_liquidations_clearly_have_the_other(
     layout: str, losses: tuple[str, ...], told: str
 ) -> None:
     assert verdict("perf_2005Q1.txt", performance(layout=layout, losses=losses)).losses == told
