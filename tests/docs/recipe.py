@@ -64,7 +64,8 @@ def run(command: str, tree: Path) -> str:
     command = command.replace("make docs", f"{sys.executable} -m cli reference > docs/reference.md")
     template = "-m infra.app --stage local > infra/local/stream.template.json"
     command = command.replace("make template", f"{sys.executable} {template}")
-    environ = os.environ | {"PYTHONPATH": str(tree)}
+    # The properties are shown elsewhere: here they are to hold for what the recipe adds.
+    environ = os.environ | {"PYTHONPATH": str(tree), "PYTEST_ADDOPTS": "--hypothesis-profile=brief"}
     done = subprocess.run(
         command, shell=True, cwd=tree, env=environ, capture_output=True, text=True, check=False
     )

@@ -91,7 +91,7 @@ def test_every_golden_example_is_read_as_the_plain_reader_reads_it(case: Example
     assert is_too_deep(case.raw) == (max(plain_reading.depths(case.raw), default=0) > 64)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=15 * settings().max_examples)
 @given(st.one_of(objects, whatever, bent(), st.binary(max_size=40)))
 def test_whatever_comes_is_read_as_the_plain_reader_reads_it(raw: bytes) -> None:
     assert identity(raw) == plain_reading.identity(raw)
