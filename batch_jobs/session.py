@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from batch_jobs.lock import is_held
@@ -14,6 +15,7 @@ from batch_jobs.settings import BatchSettings
 from headrace.errors import SettingsError
 
 _LOG_CONFIG = Path(__file__).with_name("log4j2.properties")
+_CHATTER = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 
 _EVERYWHERE = {
     "spark.sql.session.timeZone": "UTC",
@@ -47,7 +49,8 @@ def spark_session(settings: BatchSettings, *, app: str) -> SparkSession:
     in_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGINT)
     session: SparkSession = builder.getOrCreate()
-    logging.getLogger("py4j").setLevel(logging.CRITICAL)  # it logs what the command reports in one line
+    for logger in (logging.getLogger("py4j"), *map(PySparkLogger.getLogger, _CHATTER)):
+        logger.setLevel(logging.CRITICAL)  # they log, with a stack, what the command reports in one line
     if in_main:
         signal.signal(signal.SIGINT, before)
     if is_local(settings):

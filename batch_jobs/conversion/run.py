@@ -88,6 +88,7 @@ class Conversion:
         self._catalog.prepare(table)
         if not is_whole:
             write_output(self._storage, self._convert(entry, folder, report))
+        self._catalog.show_raw(entry)
         self._catalog.set_location(table, entry.vintage, folder)
         return Made(read_output(self._storage, folder), is_new=True)
 
