@@ -23,10 +23,12 @@ def on_cluster(session: SparkSession, work: Callable[[A], B], items: Sequence[A]
 
     A HaltError of the work is raised here: trying it again, as Spark would, cannot help.
     """
+    if not items:
+        return []
     context = session.sparkContext
     done = context.accumulator(0)
     with _watched(done, look):
-        results = context.parallelize(items, max(len(items), 1)).map(partial(_safely, work, done)).collect()
+        results = context.parallelize(items, len(items)).map(partial(_safely, work, done)).collect()
     made: list[B] = []
     for result in results:
         if isinstance(result, HaltError):

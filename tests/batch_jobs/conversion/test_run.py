@@ -68,7 +68,7 @@ def test_in_whatever_order_the_lines_come_each_key_is_one_row_and_its_other_line
     good = months(range(1, 31))
     lines = [*good, *months(range(5, 9), balance=700), "not|a|line", good[0], good[0]]
     random.Random(7).shuffle(lines)
-    made = run(spark, storage, given(tmp_path, lines))
+    made = run(spark, storage, given(tmp_path, lines, split=80))
     first: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         first.setdefault(line[:20], number)
