@@ -1,4 +1,6 @@
 import threading
+import time
+from collections.abc import Callable
 from contextlib import closing
 
 import msgspec
@@ -151,21 +153,29 @@ def test_a_warehouse_that_stays_away_is_told_after_some_patience(
     assert clock.monotonic() > 10
 
 
+def wait_for(holds: Callable[[], object], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_two_loads_of_one_partition_take_turns_and_load_it_once(
     loaders: Loaders, storage: Storage, sql: Sql
 ) -> None:
     output = write(storage, rows(), bad_lines=BAD)
-    staged, outcomes = threading.Event(), []
+    outcomes: list[bool] = []
     second = threading.Thread(target=lambda: outcomes.append(loaders().load(output).already))
+    waiting = "select 1 from pg_locks where not granted and relation = 'batch_lock'::regclass"
 
-    def start_second(point: str) -> None:
-        if point == probe.AFTER_STAGE and not staged.is_set():
-            staged.set()
+    def let_the_second_come(point: str) -> None:
+        if point == probe.BEFORE_COMMIT:
             second.start()
+            wait_for(lambda: sql(waiting))
 
-    outcomes.append(loaders(start_second).load(output).already)
+    outcomes.append(loaders(let_the_second_come).load(output).already)
     second.join(timeout=60)
-    assert outcomes == [False, True]
+    assert sorted(outcomes) == [False, True]
     assert held(sql) == truth(storage, output)
 
 
