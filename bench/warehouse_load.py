@@ -35,7 +35,7 @@ from headrace.warehouse.warehouse import connect
 from infra.local import postgres
 from infra.local.state import State
 
-ROWS, FILES, MONTHS = 1_000_000, 4, 60
+ROWS, FILES, MONTHS = 500_000, 4, 60
 ROUNDS = 3
 VINTAGE = "2005Q1"
 _FILLED = {
