@@ -12,6 +12,7 @@ VINTAGE = "2005Q1"
 _LOANS = 4_000
 _NAMES: dict[Kind, str] = {"origination": f"orig_{VINTAGE}.txt", "performance": f"perf_{VINTAGE}.txt"}
 _ID = re.compile(rb"(?m)(?<![^|\n])(F05Q1)([0-9]{3})(?=[0-9]{4}\|)")
+_OLD_ID = re.compile(rb"(?:^|\|)F105Q1")
 
 
 class Book:
@@ -24,8 +25,12 @@ class Book:
     def file(self, kind: Kind, rows: int) -> Input:
         """About so many lines, in order, each key once; written and counted."""
         path = self._folder / f"{rows}_{_NAMES[kind]}"
+        every = (self._folder / "book" / _NAMES[kind]).read_bytes().splitlines(keepends=True)
+        lines = [
+            line for line in every if not _OLD_ID.search(line)
+        ]  # of the other form, which sorts elsewhere
         with path.open("wb") as file:
-            for text in _copies((self._folder / "book" / _NAMES[kind]).read_bytes(), rows):
+            for text in _copies(lines, rows):
                 file.write(text)
         with path.open("rb") as file:
             census = take_census(file, str(path))
@@ -45,15 +50,8 @@ class Book:
         )
 
 
-def _copies(text: bytes, rows: int) -> Iterator[bytes]:
+def _copies(lines: list[bytes], rows: int) -> Iterator[bytes]:
     """The book again and again; the last four digits of a loan's number stay, those before count copies."""
-    lines = text.count(b"\n")
-    copies = min(-(-rows // lines), 1_000)
-    for copy in range(copies):
-        renumbered = _ID.sub(rb"\g<1>%03d" % copy, text)
-        if copy + 1 == copies:
-            ends = [found.end() for found in re.finditer(rb"\n", renumbered)]
-            renumbered = (
-                renumbered[: ends[max(rows - copy * lines, 1) - 1]] if rows < copies * lines else renumbered
-            )
-        yield renumbered
+    for copy in range(min(-(-rows // len(lines)), 1_000)):
+        wanted = lines[: rows - copy * len(lines)]
+        yield _ID.sub(rb"\g<1>%03d" % copy, b"".join(wanted))
