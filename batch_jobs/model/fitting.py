@@ -75,44 +75,43 @@ def _book_score(weight: float) -> Column:
 
 def _ordered(features: Sequence[str]) -> list[str]:
     """The features as they stand in the vector."""
-    return [name for name in (*NUMERIC, *CATEGORICAL) if name in features]
+    numeric, categorical = _kinds(features)
+    return [*numeric, *categorical]
+
+
+def _kinds(features: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The numbers, and the categories."""
+    return [name for name in NUMERIC if name in features], [name for name in CATEGORICAL if name in features]
 
 
 def _pipeline(features: Sequence[str], settings: ModelSettings) -> Pipeline:
-    numeric = [name for name in NUMERIC if name in features]
-    categorical = [name for name in CATEGORICAL if name in features]
-    made = [f"{name}__made" for name in (*numeric, *categorical)]
-    return Pipeline(
-        stages=[
-            Imputer(inputCols=numeric, outputCols=made[: len(numeric)], strategy="median"),
-            StringIndexer(
-                inputCols=categorical,
-                outputCols=made[len(numeric) :],
-                handleInvalid="keep",
-                stringOrderType="frequencyDesc",
-            ),
-            VectorAssembler(inputCols=made, outputCol="vector"),
-            DecisionTreeClassifier(
-                labelCol="label",
-                featuresCol="vector",
-                weightCol="weight",
-                impurity="gini",
-                maxDepth=settings.max_depth,
-                maxBins=_MOST_BINS,
-                minInstancesPerNode=settings.least_loans,
-                seed=settings.seed,
-            ),
-        ]
+    numeric, categorical = _kinds(features)
+    filled, indexed = ([f"{name}__made" for name in kind] for kind in (numeric, categorical))
+    imputer = Imputer(inputCols=numeric, outputCols=filled, strategy="median")
+    indexer = StringIndexer(
+        inputCols=categorical, outputCols=indexed, handleInvalid="keep", stringOrderType="frequencyDesc"
     )
+    tree = DecisionTreeClassifier(
+        labelCol="label",
+        featuresCol="vector",
+        weightCol="weight",
+        impurity="gini",
+        maxDepth=settings.max_depth,
+        maxBins=_MOST_BINS,
+        minInstancesPerNode=settings.least_loans,
+        seed=settings.seed,
+    )
+    made = [stage for stage, names in ((imputer, numeric), (indexer, categorical)) if names]
+    return Pipeline(stages=[*made, VectorAssembler(inputCols=[*filled, *indexed], outputCol="vector"), tree])
 
 
 def _root(pipeline: PipelineModel, features: Sequence[str], weight: float) -> Node:
     """The tree, read node by node out of the JVM."""
-    indexer, tree = pipeline.stages[1], pipeline.stages[-1]
-    assert isinstance(indexer, StringIndexerModel)
-    assert isinstance(tree, DecisionTreeClassificationModel)
-    categories = dict(zip(indexer.getInputCols(), indexer.labelsArray, strict=True))
-    java: Any = tree._java_obj  # noqa: SLF001  Spark's Python shows the tree in no other way
+    categories: dict[str, list[str]] = {}
+    for stage in pipeline.stages:
+        if isinstance(stage, StringIndexerModel):
+            categories = dict(zip(stage.getInputCols(), stage.labelsArray, strict=True))
+    java: Any = pipeline.stages[-1]._java_obj  # type: ignore[attr-defined]  # noqa: SLF001  no other way in
     return _node(java.rootNode(), _ordered(features), categories, weight)
 
 

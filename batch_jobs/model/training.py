@@ -9,7 +9,7 @@ from pyspark.sql import functions as F  # noqa: N812  its name everywhere
 
 from batch_jobs.manifest import Output
 from batch_jobs.model import fitting, picture, store
-from batch_jobs.model.features import CATEGORICAL, FEATURES, NUMERIC, prepared
+from batch_jobs.model.features import CATEGORICAL, FEATURES, prepared
 from batch_jobs.model.fitting import Fitted
 from batch_jobs.model.label import labels
 from batch_jobs.model.measures import Measures, ScoreGroup, measure
@@ -25,6 +25,7 @@ from headrace.schemas.tables import Table
 from headrace.schemas.targets.spark import table_schema
 
 Tell = Callable[[str], None]
+_BAD_A_VALUE = 10  # bad loans to train on for each value of a feature: the usual rule of thumb
 _KNOWN_SHARE = 0.9  # of a vintage's loans: of a younger one, only those that defaulted would be left
 
 
@@ -131,11 +132,13 @@ def fit_and_test(
     }
     found = [row for row in found if row.vintage not in young]
     sides = split([Counted(row.vintage, row.loans, row.bad) for row in found], settings.test_from)
-    left_out = _empty(found)
-    features = [name for name in FEATURES if name not in left_out]
-    tell(f"fitting on vintages before {sides.test_from}")
     loans, bad = (sum(getattr(one, name) for one in sides.training) for name in ("loans", "bad"))
     old = rows.where(F.col("vintage").isin([one.vintage for one in sides.training]))
+    left_out = _crowded(old, bad) | _empty(found)
+    features = [name for name in FEATURES if name not in left_out]
+    if not features:
+        raise ModelRefused("no column of the loans can be a feature: each is empty throughout some vintage")
+    tell(f"fitting on vintages before {sides.test_from}")
     weight = fitting.balancing_weight(loans, bad)
     fitted = fitting.fit(fitting.in_order(old, loans), features, weight, settings)
     tell(f"testing on vintages from {sides.test_from} on")
@@ -172,16 +175,23 @@ def _counted(rows: DataFrame) -> list[Row]:
     return rows.groupBy("vintage").agg(*counts, *(F.count(name).alias(name) for name in FEATURES)).collect()
 
 
+def _crowded(rows: DataFrame, bad: int) -> dict[str, str]:
+    """Features with too many values for the bad loans that there are: a tree would learn each by heart."""
+    counts = rows.agg(*(F.count_distinct(name).alias(name) for name in CATEGORICAL)).collect()[0]
+    return {
+        name: f"has {counts[name]:,} values, for {bad:,} bad loans"
+        for name in CATEGORICAL
+        if counts[name] * _BAD_A_VALUE > bad
+    }
+
+
 def _empty(found: Sequence[Row]) -> dict[str, str]:
-    """Features that whole vintages do not have: they would tell the vintage. Raises ModelRefused."""
-    empty = {
+    """Features that whole vintages do not have: they would tell the vintage."""
+    return {
         name: "empty throughout " + ", ".join(sorted(row.vintage for row in found if not row[name]))
         for name in FEATURES
         if not all(row[name] for row in found)
     }
-    if set(NUMERIC) <= set(empty) or set(CATEGORICAL) <= set(empty):
-        raise ModelRefused("every number, or every category, of the loans is empty throughout some vintage")
-    return empty
 
 
 def _measured(rows: DataFrame, fitted: Fitted) -> Measures:

@@ -121,7 +121,7 @@ def test_what_it_may_not_know_never_reaches_it(model: Model, book: Book, spark: 
 
 
 def test_three_borrowers_are_as_two_and_an_unknown_number_stays_unknown(spark: SparkSession) -> None:
-    loans = spark.createDataFrame([(1,), (2,), (7,), (None,)], "number_of_borrowers short")
+    loans = spark.sql("SELECT * FROM VALUES (1S), (2S), (7S), (NULL) AS loans (number_of_borrowers)")
     assert [row[0] for row in loans.select(*prepared(["number_of_borrowers"])).collect()] == [1, 2, 2, None]
 
 
