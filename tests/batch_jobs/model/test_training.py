@@ -105,12 +105,12 @@ def test_its_questions_and_importances_name_columns_and_their_values(model: Mode
     assert sum(node.loans for node in nodes(model.tree) if not node.children()) == model.training.loans
 
 
-def test_a_vintage_too_young_to_be_judged_is_passed_over_and_empty_columns_are_no_features(
+def test_a_young_vintage_is_passed_over_and_a_column_of_too_many_values_is_no_feature(
     model: Model,
 ) -> None:
     assert list(model.passed_over) == [YOUNG]
-    assert model.left_out == {}
-    assert model.features == FEATURES
+    assert model.features == tuple(name for name in FEATURES if name != "property_type")
+    assert model.left_out == {"property_type": f"has 90 values, for {model.training.bad:,} bad loans"}
 
 
 def test_what_it_may_not_know_never_reaches_it(model: Model, book: Book, spark: SparkSession) -> None:
