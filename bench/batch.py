@@ -74,60 +74,61 @@ def _convert(session: SparkSession, entry: Input, folder: Path) -> int:
 
 
 def _timed(entry: Input, work: Callable[[], int]) -> dict[str, float]:
-    """Wall and processor seconds of this process and all below it, and its largest memory."""
-    with _watched() as peak:
-        cpu, wall = _cpu(), time.perf_counter()
+    """Wall and processor seconds of this process and all below it, and their largest memory together."""
+    with _watched() as seen:
+        wall = time.perf_counter()
         rows = work()
-        wall, cpu = time.perf_counter() - wall, _cpu() - cpu
+        wall = time.perf_counter() - wall
+    cpu = sum(last - first for first, last in seen.cpu.values())
     assert rows == entry.rows, f"{rows} of {entry.rows} rows"
     return {
         "rows_per_second": round(rows / wall),
         "wall_seconds": round(wall, 2),
         "cpu_seconds": round(cpu, 2),
         "rows_per_cpu_second": round(rows / cpu),
-        "peak_rss_mb": round(max(peak) / 2**20),
+        "peak_rss_mb": round(seen.peak / 2**20),
     }
 
 
-def _family() -> list[psutil.Process]:
-    here = psutil.Process()
-    return [here, *here.children(recursive=True)]
+class _Seen:
+    """What was seen of a family of processes, some of which end before the others."""
 
+    def __init__(self) -> None:
+        self.peak = 0
+        self.cpu: dict[int, tuple[float, float]] = {}  # of a process: when first seen, and last
 
-def _cpu() -> float:
-    total = 0.0
-    for process in _family():
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system + times.children_user + times.children_system
-    return total
+    def look(self, *, first: bool = False) -> None:
+        here, memory = psutil.Process(), 0
+        for process in [here, *here.children(recursive=True)]:
+            try:
+                times, size = process.cpu_times(), process.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue
+            now = times.user + times.system
+            began, _ = self.cpu.get(process.pid, (now if first else 0.0, now))
+            self.cpu[process.pid] = began, now
+            memory += size
+        self.peak = max(self.peak, memory)
 
 
 @contextmanager
-def _watched() -> Iterator[list[int]]:
-    """The memory of all processes together, now and then."""
-    peak, finished = [0], threading.Event()
+def _watched() -> Iterator[_Seen]:
+    """Looks now and then."""
+    seen, finished = _Seen(), threading.Event()
+    seen.look(first=True)
 
     def watch() -> None:
-        while not finished.wait(0.2):
-            peak.append(sum(map(_rss, _family())))
+        while not finished.wait(0.1):
+            seen.look()
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        yield peak
+        yield seen
     finally:
         finished.set()
         watcher.join()
-
-
-def _rss(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0
+        seen.look()
 
 
 @contextmanager
