@@ -4,8 +4,10 @@ Until the catalog names its folder a partition does not count, and what a run le
 removed by the next. The folder that it named before stays, for readers that still have it open.
 """
 
+import threading
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from typing import NamedTuple, Protocol
@@ -70,11 +72,37 @@ def newest(storage: Storage, kind: Kind, vintages: Collection[str] = ()) -> list
 
 
 class Conversion:
-    """Converts inputs, one after the other, each to its partition."""
+    """Converts inputs, each to its partition; threads may share it.
+
+    A small input has a piece or two, so several are converted at once to keep Spark's cores busy.
+    """
 
     def __init__(self, session: SparkSession, storage: Storage) -> None:
         self._session, self._storage = session, storage
         self._catalog = Catalog(session, storage)
+        self._catalog_turn = threading.Lock()
+
+    def run_all(
+        self, entries: Sequence[Input], report_of: Callable[[str], Report], seconds: Callable[[], float]
+    ) -> Iterator[tuple[Made, float]]:
+        """The partitions of inputs in their order, and how long each took by `seconds`, a clock.
+
+        `report_of` gives what hears of a vintage. Raises what `run` raises, once those under way have ended.
+        """
+
+        def timed(entry: Input) -> tuple[Made, float]:
+            began = seconds()
+            return self.run(entry, report_of(entry.vintage)), seconds() - began
+
+        threads = max(1, self._session.sparkContext.defaultParallelism)
+        with ThreadPoolExecutor(threads) as pool:
+            under_way = [pool.submit(timed, entry) for entry in entries]
+            try:
+                for one in under_way:
+                    yield one.result()
+            finally:
+                for one in under_way:
+                    one.cancel()
 
     def run(self, entry: Input, report: Report) -> Made:
         """The partition of an input, made the table's unless it is.
@@ -83,13 +111,15 @@ class Conversion:
         """
         table, folder = TABLES[entry.kind], output_folder(entry)
         is_whole = self._storage.exists(f"{folder}/{OUTPUT_MANIFEST}")
-        if is_whole and self._catalog.locations(table).get(entry.vintage) == folder:
-            return Made(read_output(self._storage, folder), is_new=False)
-        self._catalog.prepare(table)
+        with self._catalog_turn:
+            if is_whole and self._catalog.locations(table).get(entry.vintage) == folder:
+                return Made(read_output(self._storage, folder), is_new=False)
+            self._catalog.prepare(table)
         if not is_whole:
             write_output(self._storage, self._convert(entry, folder, report))
-        self._catalog.show_raw(entry)
-        self._catalog.set_location(table, entry.vintage, folder)
+        with self._catalog_turn:
+            self._catalog.show_raw(entry)
+            self._catalog.set_location(table, entry.vintage, folder)
         return Made(read_output(self._storage, folder), is_new=True)
 
     def _convert(self, entry: Input, folder: str, report: Report) -> Output:

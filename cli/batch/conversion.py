@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from rich.console import Console
@@ -47,12 +47,11 @@ def convert(place: Place, kind: "Kind", vintages: Sequence[str], *, as_json: boo
     entries = newest(storage, kind, vintages)
     converted: list[Converted] = []
     try:
-        with spark(place, f"{kind}s") as session, _progress(place.clock) as report_of:
+        with spark(place, f"{kind}s") as session, _progress(place.clock, len(entries)) as shown:
             conversion = Conversion(session, storage)
-            for entry in entries:
-                began = place.clock.monotonic()
-                made = conversion.run(entry, report_of(entry.vintage))
-                converted.append(_converted(made, place.clock.monotonic() - began))
+            for made, seconds in conversion.run_all(entries, shown.report_of, place.clock.monotonic):
+                converted.append(_converted(made, seconds))
+                shown.advance()
                 if not sys.stderr.isatty():
                     tell(_line(converted[-1]))
     finally:  # what was converted before an error is told before the error
@@ -101,22 +100,27 @@ def _show(converted: Sequence[Converted], kind: "Kind", *, as_json: bool) -> Non
     console().print(drawn)
 
 
+class _Shown(NamedTuple):
+    """Where it is shown how far the files are."""
+
+    report_of: Callable[[str], "Report"]
+    advance: Callable[[], object]
+
+
 @contextmanager
-def _progress(clock: Clock) -> Iterator[Callable[[str], "Report"]]:
-    """How far a vintage is, on stderr: a bar, or a line every few seconds where there is no terminal."""
+def _progress(clock: Clock, files: int) -> Iterator[_Shown]:
+    """How far it is, on stderr: a bar of files, or a line every few seconds where there is no terminal."""
     if not sys.stderr.isatty():
-        yield lambda vintage: _Lines(clock, vintage)
+        yield _Shown(lambda vintage: _Lines(clock, vintage), lambda: None)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
+        task = bar.add_task("", total=files)
 
         def of_vintage(vintage: str) -> "Report":
-            return lambda what, done, of: bar.update(
-                task, description=f"{vintage}: {what}", completed=done, total=of
-            )
+            return lambda what, done, of: bar.update(task, description=f"{vintage}: {what}, {done} of {of}")
 
-        yield of_vintage
+        yield _Shown(of_vintage, lambda: bar.advance(task))
 
 
 class _Lines:

@@ -11,7 +11,7 @@ from batch_jobs.conversion.run import Conversion, Made, newest, output_folder
 from batch_jobs.hive import DATABASE, Catalog
 from batch_jobs.manifest import Input, write_input
 from batch_jobs.storage import Storage
-from headrace.errors import InputRefused
+from headrace.errors import InputRefused, StorageUnusable
 from headrace.schemas.loan_tables import LOAN_PERFORMANCE
 from tests.batch_jobs.conversion.loan_inputs import LINES, splits, taken, with_cells
 from tests.batch_jobs.conversion.test_pieces import rejects_of, rows_of
@@ -153,3 +153,31 @@ def test_the_newest_input_of_each_vintage_is_converted(storage: Storage, tmp_pat
     assert newest(storage, "performance", ["2006Q3"]) == [other]
     with pytest.raises(InputRefused, match=r"of 2007Q1 was taken: .* there are 2005Q1, 2006Q3"):
         newest(storage, "performance", ["2007Q1", "2006Q3"])
+
+
+def test_many_inputs_are_converted_at_once_and_told_in_their_order(
+    spark: SparkSession, storage: Storage, tmp_path: Path
+) -> None:
+    entries = [
+        given(tmp_path, months(range(1, 3 + quarter), balance=quarter), f"2005Q{quarter}")
+        for quarter in (1, 2, 3, 4)
+    ]
+    told = list(Conversion(spark, storage).run_all(entries, lambda _: quiet, lambda: 0.0))
+    assert [made.output.vintage for made, _ in told] == ["2005Q1", "2005Q2", "2005Q3", "2005Q4"]
+    assert all(made.is_new for made, _ in told)
+    counted = spark.sql(f"SELECT vintage, count(*) FROM {DATABASE}.loan_performance GROUP BY 1 ORDER BY 1")
+    assert [tuple(row) for row in counted.collect()] == [
+        (made.output.vintage, made.output.rows_in) for made, _ in told
+    ]
+
+
+def test_an_input_that_fails_does_not_take_the_others_with_it(
+    spark: SparkSession, storage: Storage, tmp_path: Path
+) -> None:
+    good, lost = given(tmp_path, months(range(1, 3))), given(tmp_path, months(range(3, 5)), "2005Q2")
+    Path(lost.path).unlink()
+    told = Conversion(spark, storage).run_all([good, lost], lambda _: quiet, lambda: 0.0)
+    assert next(told)[0].output.rows == good.rows
+    with pytest.raises(StorageUnusable, match="ingest it again"):
+        next(told)
+    assert set(Catalog(spark, storage).locations(LOAN_PERFORMANCE)) == {"2005Q1"}
