@@ -1,17 +1,15 @@
 """`headrace batch load-mysql`: the tables' partitions into MySQL, every byte checked on the way."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from batch_jobs.settings import BatchSettings
-from cli.batch.spark import spark
+from cli.batch.partitions import NONE, bar, partitions, vintage
 from cli.consoles import console, grid
 from cli.exit_codes import GOOD
 from cli.place import Place, tell
@@ -20,8 +18,6 @@ from headrace.schemas.loan_tables import LOAN_KEYS, LOAN_TABLES
 
 if TYPE_CHECKING:
     from batch_jobs.load_mysql.loader import Loaded
-    from batch_jobs.manifest import Output
-    from batch_jobs.storage import Storage
 
 EXAMPLE = """
 \b
@@ -37,7 +33,9 @@ URL: ?ssl_ca=/path/to/global-bundle.pem
 
 @click.command(epilog=EXAMPLE)
 @click.option("--table", "tables", multiple=True, type=click.Choice([*LOAN_TABLES]), help="Only this table.")
-@click.option("--vintage", "vintages", multiple=True, help="Only this vintage, 2005Q1; repeatable.")
+@click.option(
+    "--vintage", "vintages", multiple=True, callback=vintage, help="Only this vintage, 2005Q1; repeatable."
+)
 @click.option("--connections", type=click.IntRange(1, 32), default=2, show_default=True, help="At a time.")
 @click.option("--again", is_flag=True, help="Also what is loaded already.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -63,14 +61,10 @@ def command(
 
     storage = Storage(load(BatchSettings, place.environ).root_folder, place.environ)
     address = parse(place.mysql_url())
-    wanted = [
-        output
-        for output in _outputs(place, storage, tables or tuple(LOAN_TABLES))
-        if not vintages or output.vintage in vintages
-    ]
+    wanted = partitions(place, "load-mysql", storage, tables, vintages)
     done: list[Loaded] = []
     try:
-        with _bar(sum(output.rows for output in wanted)) as advance:
+        with bar("loading", sum(output.rows for output in wanted)) as advance:
             loader = Loader(address, storage, place.clock, connections=connections, advance=advance)
             with closing(loader):
                 for output in wanted:
@@ -81,15 +75,6 @@ def command(
         if done or not wanted or as_json:
             _show(done, as_json=as_json)
     return GOOD
-
-
-def _outputs(place: Place, storage: "Storage", tables: Sequence[str]) -> "list[Output]":
-    """What the catalog names, asked before the load so that Spark does not run beside it."""
-    from batch_jobs.hive import Catalog  # noqa: PLC0415  the help should not wait for it
-
-    with spark(place, "load-mysql") as session:
-        catalog = Catalog(session, storage)
-        return [output for name in tables for output in catalog.outputs(LOAN_TABLES[name])]
 
 
 def _say(loaded: "Loaded") -> None:
@@ -104,7 +89,7 @@ def _show(done: "Sequence[Loaded]", *, as_json: bool) -> None:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(told)).decode() + "\n")
         return
     if not done:
-        console().print("nothing to load: `headrace batch originations` and `performance` make the tables")
+        console().print(NONE)
         return
     drawn = grid("in MySQL")
     for name in ("table", "vintage", "rows", "already loaded"):
@@ -112,13 +97,3 @@ def _show(done: "Sequence[Loaded]", *, as_json: bool) -> None:
     for loaded in done:
         drawn.add_row(loaded.table, loaded.vintage, f"{loaded.rows:,}", "yes" if loaded.already else "no")
     console().print(drawn)
-
-
-@contextmanager
-def _bar(total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr, where that is a terminal."""
-    columns = (TextColumn("loading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    out = Console(stderr=True)
-    with Progress(*columns, console=out, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("load", total=total)
-        yield lambda done: bar.advance(task, done)

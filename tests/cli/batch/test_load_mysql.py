@@ -64,8 +64,12 @@ def test_it_loads_what_the_catalog_names_once_and_down_stops_the_server(
     ]
     monkeypatch.setattr(
         load_mysql,
-        "_outputs",
-        lambda _place, _storage, tables: [one for one in outputs if one.table in tables],
+        "partitions",
+        lambda _place, _what, _storage, tables, vintages: [
+            one
+            for one in outputs
+            if (not tables or one.table in tables) and (not vintages or one.vintage in vintages)
+        ],
     )
     first = headrace("batch", "load-mysql", "--table", "loan_originations", "--vintage", "2005Q1")
     assert first.code == 0
