@@ -58,9 +58,8 @@ bench-lambda: setup ## The transform's speed with 0, 1 and 100 % bad records, an
 	@.venv/bin/python -m bench.error_desk
 
 bench-batch: setup ## Loan files to Parquet, MySQL and PostgreSQL: rows a second, beside DuckDB and plain Spark
-	@$(WITH_JAVA) .venv/bin/python -m bench.batch
-	@.venv/bin/python -m bench.mysql_load
-	@.venv/bin/python -m bench.warehouse_load
+	@missed=0; $(WITH_JAVA) .venv/bin/python -m bench.batch || missed=1; \
+	for load in mysql_load warehouse_load; do .venv/bin/python -m bench.$$load || missed=1; done; exit $$missed
 
 bench-soak: setup ## The producer's memory and processor time over SOAK=600 seconds, and with Kinesis away (STALLED_GB=10)
 	@.venv/bin/python -m bench.producer_endurance --soak $(or $(SOAK),600) --stalled-gb $(or $(STALLED_GB),10)
