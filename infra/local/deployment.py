@@ -4,6 +4,7 @@ What holds data outlives the stack, so a stack that is broken is deleted and mad
 that were there before it are kept as they are: the emulator would empty a stream that it is told to make.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,15 @@ _SECONDS = 60
 _POLL_SECONDS = 0.02
 _WHOLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
 _DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
+
+
+LONGEST_BODY = 51_200
+"""Characters of a template that travels in the request. Source: AWS CloudFormation, quotas."""
+
+
+def template_body() -> str:
+    """The template without the blanks that people read it by."""
+    return json.dumps(json.loads(TEMPLATE.read_text()), separators=(",", ":"))
 
 
 class Outputs(NamedTuple):
@@ -136,7 +146,7 @@ class _Emulator:
         ]
         self.stacks.create_stack(
             StackName=STACK,
-            TemplateBody=TEMPLATE.read_text(),
+            TemplateBody=template_body(),
             Parameters=[*kept, *_code(key)],
             Capabilities=["CAPABILITY_IAM"],
         )
@@ -150,7 +160,7 @@ class _Emulator:
         try:
             self.stacks.update_stack(
                 StackName=STACK,
-                TemplateBody=TEMPLATE.read_text(),
+                TemplateBody=template_body(),
                 Parameters=[*same, *_code(key)],
                 Capabilities=["CAPABILITY_IAM"],
             )

@@ -134,6 +134,10 @@ def test_a_deployed_stack_transforms_and_puts_rejects_and_a_second_time_nothing_
     assert local.on_stream("errors") == [reject]
 
 
+def test_the_template_fits_into_the_request() -> None:
+    assert len(deployment.template_body()) <= deployment.LONGEST_BODY
+
+
 def test_streams_and_archive_from_before_the_stack_are_kept_with_what_they_hold(local: Local) -> None:
     streams.create(local.kinesis, [STREAMS["events"]])
     local.kinesis.put_record(StreamName="events", Data=b"from before", PartitionKey="k")
