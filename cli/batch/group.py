@@ -20,4 +20,9 @@ HELP = """Loan files to Hive tables, to the warehouse and MySQL, and to a decisi
 
 Every step is safe to repeat: what is done already is not done twice.
 """
-command = LazyGroup("batch", COMMANDS, help=HELP)
+EXAMPLE = """
+\b
+Example: headrace batch run --loans 2000
+         headrace batch ingest historical_data_2005Q1.zip
+"""
+command = LazyGroup("batch", COMMANDS, help=HELP, epilog=EXAMPLE)

@@ -32,6 +32,7 @@ MAKE, KEEP = "make", "keep"
 """Of a parameter: whether the stack makes a stream, or the archive, or it was there before."""
 
 _SECONDS = 60
+_MOST_WORDS = 500
 _POLL_SECONDS = 0.02
 _WHOLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
 _DONE = {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
@@ -69,7 +70,8 @@ def deploy(state: State, environ: Mapping[str, str], clock: Clock, say: Callable
         changed = emulator.bring_up(code.name)
         outputs = emulator.outputs()
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
-        raise LocalStackFailed(f"stack {STACK} cannot be deployed to the emulator: {error}") from error
+        told = str(error)[-_MOST_WORDS:]  # some repeat the whole template first
+        raise LocalStackFailed(f"stack {STACK} cannot be deployed to the emulator: {told}") from error
     say(f"stack {STACK}: {'deployed' if changed else 'up to date'}")
     return outputs
 

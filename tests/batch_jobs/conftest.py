@@ -26,7 +26,10 @@ def spark(batch_state: Path) -> Iterator[SparkSession]:
     """
     settings = BatchSettings(state=str(batch_state), spark_master="local[2]", spark_memory="1g")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")  # a short life: half the work of starting
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(
+                name, "test"
+            )  # the Java stays, and starts the stream job's workers in its environment
         session = spark_session(settings, app="tests")
     session.sql("DROP DATABASE IF EXISTS headrace CASCADE")  # of another module; files stay
     yield session

@@ -24,7 +24,7 @@ settings = BatchSettings(state=sys.argv[1], spark_master="local[1]", spark_memor
 with metastore_lock(Path(settings.metastore_folder), "headrace batch originations"):
     session = spark_session(settings, app="holder")
     session.sql("CREATE DATABASE headrace")
-    session.sql("CREATE EXTERNAL TABLE headrace.kept (n INT) STORED AS PARQUET LOCATION '/nowhere'")
+    session.sql("CREATE TABLE headrace.kept (n INT) STORED AS PARQUET")
     print("ready", flush=True)
     sys.stdin.read()
 """
