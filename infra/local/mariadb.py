@@ -73,7 +73,7 @@ def start(
     told = [f"--{name}={value}" for name, value in (_OPTIONS | dict(options or {})).items()]
     with ports.turn():
         port = ports.choose(preferred)
-        serve = [str(program), "--no-defaults", f"--datadir={state.mariadb.resolve()}", f"--port={port}"]
+        serve = [str(program), "--no-defaults", *_folders(state.mariadb.resolve()), f"--port={port}"]
         background = processes.start(state, NAME, unprivileged([*serve, *told]), environ, port=port)
         _wait(state, background, clock)
     return background
@@ -90,6 +90,11 @@ def url(state: State, background: Background) -> str:
     return f"mysql://{OWNER}:{password}@{ports.LOOPBACK}:{background.port}/{DATABASE}"
 
 
+def _folders(data: Path) -> list[str]:
+    """A server that starts clears its temporary folder of other servers' tables too: each has its own."""
+    return [f"--datadir={data}", f"--tmpdir={data}"]
+
+
 def _make_data(state: State, program: Path, environ: Mapping[str, str]) -> None:
     """Make the data beside its place and move it there when it is whole."""
     new = state.root.resolve() / "mariadb.new"
@@ -100,7 +105,7 @@ def _make_data(state: State, program: Path, environ: Mapping[str, str]) -> None:
     password.write_text(secrets.token_urlsafe(24) + "\n")
     if os.geteuid() == 0:
         shutil.chown(new, nobody())
-    command = [str(program), "--no-defaults", "--bootstrap", f"--datadir={new}", "--log-warnings=0"]
+    command = [str(program), "--no-defaults", "--bootstrap", *_folders(new), "--log-warnings=0"]
     made = subprocess.run(
         unprivileged(command),
         env=dict(environ),
