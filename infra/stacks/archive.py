@@ -28,8 +28,8 @@ def declare_archive(scope: Construct, stage: Stage, key: kms.IKey) -> s3.IBucket
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         versioned=True,
         lifecycle_rules=[_lifecycle()],
-        server_access_logs_bucket=None if stage.local else _access_logs(scope),
-        removal_policy=cdk.RemovalPolicy.RETAIN,
+        server_access_logs_bucket=None if stage.local else _access_logs(scope, stage),
+        removal_policy=stage.data_policy,
     )
     if not stage.local:
         return bucket
@@ -47,7 +47,7 @@ def _lifecycle() -> s3.LifecycleRule:
     )
 
 
-def _access_logs(scope: Construct) -> s3.Bucket:
+def _access_logs(scope: Construct, stage: Stage) -> s3.Bucket:
     return s3.Bucket(
         scope,
         "AccessLogs",
@@ -56,5 +56,5 @@ def _access_logs(scope: Construct) -> s3.Bucket:
         enforce_ssl=True,
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         lifecycle_rules=[s3.LifecycleRule(expiration=_ACCESS_LOGS)],
-        removal_policy=cdk.RemovalPolicy.RETAIN,
+        removal_policy=stage.data_policy,
     )

@@ -8,7 +8,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from headrace.schemas.streams import STREAMS, Stream
-from infra.local.streams import RETENTION_HOURS, SHARDS
+from infra.local.streams import RETENTION_HOURS
 from infra.stacks.accepted import accept
 from infra.stacks.keeping import unless_there
 from infra.stacks.stage import Stage
@@ -22,17 +22,18 @@ def declare_streams(scope: Construct, stage: Stage, key: kms.IKey) -> dict[str, 
 def _declare(scope: Construct, stage: Stage, key: kms.IKey, declared: Stream) -> kinesis.IStream:
     name = declared.name
     hours = RETENTION_HOURS if stage.local else declared.retention // timedelta(hours=1)
-    mode = kinesis.StreamMode.PROVISIONED if stage.local else kinesis.StreamMode.ON_DEMAND
+    settings = stage.file.stream
+    provisioned = settings.mode == "provisioned"
     stream = kinesis.Stream(
         scope,
         name.capitalize(),
         stream_name=stage.fixed(name),
-        stream_mode=mode,
-        shard_count=SHARDS if stage.local else None,
+        stream_mode=kinesis.StreamMode.PROVISIONED if provisioned else kinesis.StreamMode.ON_DEMAND,
+        shard_count=settings.shards if provisioned else None,
         retention_period=cdk.Duration.hours(hours),
         encryption=kinesis.StreamEncryption.KMS,
         encryption_key=key,
-        removal_policy=cdk.RemovalPolicy.RETAIN,
+        removal_policy=stage.data_policy,
     )
     accept(stream, KDS3="A key of our own says who may use it; the service's key is open to the account.")
     if not stage.local:

@@ -62,7 +62,7 @@ def _change(target: Path, diff: str) -> None:
 def run(command: str, tree: Path) -> str:
     command = command.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
     command = command.replace("make docs", f"{sys.executable} -m cli reference > docs/reference.md")
-    template = "-m infra.app --stage local > infra/local/stream.template.json"
+    template = "-m infra.app --stage local --print stream > infra/local/stream.template.json"
     command = command.replace("make template", f"{sys.executable} {template}")
     # The properties are shown elsewhere: here they are to hold for what the recipe adds.
     environ = os.environ | {"PYTHONPATH": str(tree), "PYTEST_ADDOPTS": "--hypothesis-profile=brief"}

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from headrace.errors import SettingsError
 from headrace.schemas.archive import DELIVERIES, TRANSFORM_BUFFER_BYTES
 from headrace.schemas.streams import STREAMS
 from infra import app
+from infra.app import Artefacts
 from infra.local import deployment
+from infra.stacks.stage import Stage
 
 pytestmark = pytest.mark.xdist_group("cdk")
 
@@ -56,13 +57,13 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def on_aws(assembly: Path, function: Path) -> Template:
     """Synthesized under cdk-nag: an error that no construct accepts fails every test here."""
     app.use_own_node(os.environ)
-    return app.synthesize("prod", str(assembly), function)
+    return app.synthesize(Stage("prod"), str(assembly), Artefacts(function))["stream"]
 
 
 @pytest.fixture(scope="module")
 def on_laptop(tmp_path_factory: pytest.TempPathFactory) -> Template:
     app.use_own_node(os.environ)
-    return app.synthesize("local", str(tmp_path_factory.mktemp("local")))
+    return app.synthesize(Stage.read("local"), str(tmp_path_factory.mktemp("local")), Artefacts())["stream"]
 
 
 def of_type(template: Template, kind: str) -> dict[str, Template]:
@@ -344,11 +345,5 @@ def test_a_finding_that_nobody_accepts_fails_the_synthesis(
 
     monkeypatch.setattr(accepted, "_acknowledge", lambda *_: None)
     with pytest.raises(RuntimeError):
-        app.synthesize("prod", str(tmp_path), function)
+        app.synthesize(Stage("prod"), str(tmp_path), Artefacts(function))
     assert ("KDF1", "EventsDelivery/Stream") in findings(tmp_path, "violations")
-
-
-def test_a_name_that_no_stage_can_have_is_refused(on_aws: Template, tmp_path: Path) -> None:
-    assert on_aws
-    with pytest.raises(SettingsError, match="a stage is named like"):
-        app.synthesize("Prod 1", str(tmp_path))
