@@ -70,7 +70,7 @@ docs: setup ## Write docs/reference.md anew from the declarations
 template: setup ## Synthesize the CloudFormation templates anew: the laptop's, and the one that tests compare
 	@.venv/bin/python -m infra.app --stage local --print stream > infra/local/stream.template.json.new
 	@mv infra/local/stream.template.json.new infra/local/stream.template.json
-	@HEADRACE_WRITE_SNAPSHOT=1 .venv/bin/pytest -q tests/infra/test_stream_stack.py
+	@HEADRACE_WRITE_SNAPSHOT=1 .venv/bin/pytest -q tests/infra/test_every_stack.py -k reviewed
 
 lock: setup ## Resolve the dependencies anew and write the locks
 	@$(UV_COMPILE) --all-extras --group dev --upgrade pyproject.toml -o requirements.lock

@@ -42,7 +42,7 @@ class StreamStack(cdk.Stack):
             analytics_reporting=False,
             synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=not stage.local),
         )
-        key = DataKey(self, "Key")
+        key = DataKey(self, "Key", stage)
         streams = declare_streams(self, stage, key)
         archive = declare_archive(self, stage, key)
         code = lambda_.Code.from_asset(bundle) if bundle else self._uploaded()

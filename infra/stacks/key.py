@@ -5,6 +5,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from infra.stacks.stage import Stage
+
 USE = ["kms:Decrypt", "kms:GenerateDataKey"]
 """What a role needs that reads and writes encrypted data through a service."""
 
@@ -12,15 +14,15 @@ _LOGS = ["kms:Encrypt", *USE, "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncr
 
 
 class DataKey(kms.Key):
-    """One key for streams, archive, logs and alarms; it outlives the stack, since what it encrypts does."""
+    """One key for streams, archive, logs and alarms; it outlives the stack where what it encrypts does."""
 
-    def __init__(self, scope: Construct, name: str) -> None:
+    def __init__(self, scope: Construct, name: str, stage: Stage) -> None:
         super().__init__(
             scope,
             name,
             description="headrace: streams, archive, logs and alarms",
             enable_key_rotation=True,
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            removal_policy=stage.data_policy,
         )
         stack = cdk.Stack.of(self)
         groups = stack.format_arn(
