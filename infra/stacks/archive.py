@@ -28,7 +28,7 @@ def declare_archive(scope: Construct, stage: Stage, key: kms.IKey) -> s3.IBucket
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         versioned=True,
         lifecycle_rules=[_lifecycle()],
-        server_access_logs_bucket=None if stage.local else _access_logs(scope, stage),
+        server_access_logs_bucket=None if stage.local else access_logs(scope, stage),
         removal_policy=stage.data_policy,
     )
     if not stage.local:
@@ -47,7 +47,8 @@ def _lifecycle() -> s3.LifecycleRule:
     )
 
 
-def _access_logs(scope: Construct, stage: Stage) -> s3.Bucket:
+def access_logs(scope: Construct, stage: Stage) -> s3.Bucket:
+    """Where the access logs of one stack's buckets go, for a year."""
     return s3.Bucket(
         scope,
         "AccessLogs",
