@@ -30,6 +30,7 @@ batch: setup ## Loan files to tables, warehouse, MySQL and a decision tree (LOAN
 	@$(HEADRACE) batch run $(if $(LOANS),--loans "$(LOANS)") $(FILES)
 
 test: setup ## Run every test (TESTS=tests/kinesis for some)
+	@$(if $(TESTS),,$(WITH_JAVA) .venv/bin/python -m tests.class_archive)
 	@$(WITH_JAVA) .venv/bin/pytest -n 2 --dist loadgroup $(TESTS)
 
 compat: setup ## Test the stream job on another Spark (SPARK=4.3.0, an environment of its own)

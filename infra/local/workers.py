@@ -1,5 +1,6 @@
 """The processes that work on the stack's streams: the stream job, the archive's delivery, the error desk."""
 
+import os
 import sys
 import urllib.error
 import urllib.request
@@ -19,17 +20,18 @@ _READY_SECONDS = 180
 
 
 class Worker(NamedTuple):
-    """One of the processes: what a person calls it, its program, and whether that runs on Java."""
+    """One of the processes: its name for a person, its program, whether that runs on Java, how nice it is."""
 
     title: str
     command: tuple[str, ...]
     needs_java: bool
+    nice: int = 0
 
 
 WORKERS: Mapping[str, Worker] = {
     JOB: Worker("stream job", (sys.executable, "-m", "stream_jobs"), needs_java=True),
     ARCHIVE: Worker("archive", (sys.executable, "-m", "infra.local.delivery"), needs_java=False),
-    DESK: Worker("error desk", (sys.executable, "-m", "stream_jobs.error_desk"), needs_java=True),
+    DESK: Worker("error desk", (sys.executable, "-m", "stream_jobs.error_desk"), needs_java=True, nice=10),
 }
 
 
@@ -54,6 +56,8 @@ class Workers:
             environ |= {"JAVA_HOME": str(java.find(self.environ).home)}
         command = self.commands.get(name, worker.command)
         background = processes.start(self.state, name, command, environ, port=port)
+        if worker.nice:  # nobody waits for it, and its start would slow down the one that all wait for
+            os.setpriority(os.PRIO_PROCESS, background.pid, worker.nice)
         self.say(f"{worker.title}: starting")
         return background
 
