@@ -29,7 +29,7 @@ from headrace.ops.clock import SystemClock
 from headrace.schemas.loan_tables import LOAN_PERFORMANCE
 from headrace.schemas.tables import Column
 from headrace.warehouse.copy_text import copy_text
-from headrace.warehouse.session import Session
+from headrace.warehouse.engines.postgresql import PostgresqlSession
 from headrace.warehouse.staging import arrow_schema
 from headrace.warehouse.warehouse import connect
 from infra.local import postgres
@@ -121,7 +121,7 @@ def measure(state: Path) -> dict[str, Any]:
     output = write_partition(storage, ROWS)
     texts = _texts(storage, output)
     seconds: dict[str, list[float]] = {"load": [], "load_in_its_place": [], "unload": [], "bare_copy": []}
-    session = Session(url)
+    session = PostgresqlSession(url)
     try:
         warehouse = connect(url, clock)
         warehouse.prepare([])

@@ -20,9 +20,9 @@ from headrace.ops.clock import Clock
 from headrace.schemas.loan_tables import LOAN_KEYS, LOAN_TABLES
 from headrace.schemas.tables import Table
 from headrace.warehouse import batch_writer, partition_sql
-from headrace.warehouse.postgresql import LOCK_WRITERS
 from headrace.warehouse.probe import AFTER_COMMIT, AFTER_STAGE, BEFORE_COMMIT, BEFORE_STAGE, Probe, no_probe
 from headrace.warehouse.session import Cursor
+from headrace.warehouse.system_tables import LOCK_WRITERS
 
 ATTEMPTS = 5
 
@@ -162,21 +162,21 @@ def _holds(cursor: Cursor, output: Output) -> bool:
 def _check_staged(cursor: Cursor, table: Table, output: Output) -> None:
     """Nothing lost or added on the way, no row of another vintage, no key twice. Raises LoadMismatch."""
     what = f"{output.table} {output.vintage}"
-    cursor.execute(partition_sql.totals(table).encode())
+    cursor.execute(partition_sql.totals(table))
     count, first, last = cursor.fetchone() or (0, None, None)
     if count != output.rows:
         raise LoadMismatch(f"{what}: {count} rows were staged, the manifest says {output.rows}")
     if count and (first, last) != (output.vintage, output.vintage):
         raise LoadMismatch(f"{what}: there are rows of the vintages {first} to {last} in its files")
-    cursor.execute(partition_sql.repeated(table, LOAN_KEYS[table.name]).encode())
+    cursor.execute(partition_sql.repeated(table, LOAN_KEYS[table.name]))
     if twice := cursor.fetchall():
         named = "; ".join(", ".join(map(str, key)) for key in twice)
         raise LoadMismatch(f"{what}: more than one row has the key {named}")
 
 
 def _swap(cursor: Cursor, table: Table, vintage: str) -> None:
-    cursor.execute(partition_sql.clear(table).encode(), [vintage])
-    cursor.execute(partition_sql.fill(table).encode())
+    cursor.execute(partition_sql.clear(table), [vintage])
+    cursor.execute(partition_sql.fill(table))
 
 
 def _loaded(output: Output, *, already: bool) -> Loaded:

@@ -7,7 +7,7 @@ import pyarrow as pa
 from batch_jobs.load_warehouse import copy_manifest, data_files
 from batch_jobs.storage import Storage
 from headrace.schemas.tables import Table
-from headrace.warehouse.dialects import postgresql, redshift
+from headrace.warehouse.engines import redshift_sql
 from headrace.warehouse.session import Cursor
 
 Stage = Callable[[Cursor, Table, str, str], None]
@@ -31,7 +31,7 @@ def streamed(storage: Storage, advance: Advance = quiet) -> Stage:
                 advance(part.num_rows)
 
     def stage(cursor: Cursor, table: Table, name: str, manifest: str) -> None:
-        postgresql.stage_parts(cursor, table, name, rows(table, manifest))
+        cursor.stage(table, name, rows(table, manifest))
 
     return stage
 
@@ -40,7 +40,7 @@ def copied(storage: Storage, iam_role: str) -> Stage:
     """Redshift: its nodes read the files from S3, under the role."""
 
     def stage(cursor: Cursor, table: Table, name: str, manifest: str) -> None:
-        for statement in redshift.stage(table, name, storage.uri(manifest), iam_role):
-            cursor.execute(statement.encode())
+        for statement in redshift_sql.stage(table, name, storage.uri(manifest), iam_role):
+            cursor.execute(statement)
 
     return stage

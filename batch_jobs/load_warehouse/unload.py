@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from itertools import chain
 
 import msgspec
-import psycopg
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -17,8 +16,7 @@ from batch_jobs.storage import Storage
 from headrace.errors import LoadMismatch, StorageUnusable
 from headrace.schemas.tables import Table
 from headrace.warehouse import partition_sql
-from headrace.warehouse.dialects import postgresql
-from headrace.warehouse.session import Session
+from headrace.warehouse.engines.postgresql import PostgresqlSession, Unloading
 from headrace.warehouse.staging import arrow_schema
 
 MANIFEST = "manifest"
@@ -37,7 +35,7 @@ class Unloaded(msgspec.Struct, frozen=True):
 
 
 def unload(
-    session: Session,
+    session: PostgresqlSession,
     storage: Storage,
     table: Table,
     vintage: str | None = None,
@@ -59,11 +57,10 @@ def unload(
         raise StorageUnusable(f"{storage.root} is not empty: name a new folder")
     if vintage is not None and not is_vintage(vintage):
         raise ValueError(f"{vintage!r} is no vintage")
-    query = postgresql.unload(partition_sql.rows_of(table, vintage), table)
     with session.cursor() as cursor:
-        with cursor.copy(query.encode()) as copy:
+        with cursor.unload(partition_sql.rows_of(table, vintage), table) as copy:
             entries = list(_write_files(storage, table, _parts(table, copy), rows_per_file, advance))
-        given = cursor.rowcount
+        given = cursor.row_count
     rows = sum(entry.meta.record_count or 0 for entry in entries)
     if rows != given:
         raise LoadMismatch(f"{storage.root}: {rows:,} rows were written, the warehouse gave {given:,}")
@@ -72,7 +69,7 @@ def unload(
     return Unloaded(table.name, vintage, len(entries), rows, size)
 
 
-def _parts(table: Table, copy: psycopg.Copy) -> Iterator[pa.Table]:
+def _parts(table: Table, copy: Unloading) -> Iterator[pa.Table]:
     """The rows, some megabytes of text at a time; every message of COPY is one whole row."""
     schema = arrow_schema(table)
     reading = pyarrow.csv.ReadOptions(column_names=schema.names)
@@ -90,7 +87,7 @@ def _parts(table: Table, copy: psycopg.Copy) -> Iterator[pa.Table]:
         yield pa.Table.from_arrays(read.columns, schema=schema)
 
 
-def _texts(copy: psycopg.Copy) -> Iterator[bytes]:
+def _texts(copy: Unloading) -> Iterator[bytes]:
     lines: list[bytes | bytearray | memoryview] = []
     size = 0
     for line in copy:

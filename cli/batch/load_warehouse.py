@@ -73,14 +73,14 @@ def _load(
     from batch_jobs.load_warehouse.loader import Loader  # noqa: PLC0415  the help should not wait for it
     from batch_jobs.load_warehouse.staging import streamed  # noqa: PLC0415  the same
     from headrace.schemas.registry import OUTPUTS  # noqa: PLC0415  the same
-    from headrace.warehouse.session import Session  # noqa: PLC0415  the same
+    from headrace.warehouse.session import open_session  # noqa: PLC0415  the same
     from headrace.warehouse.warehouse import connect  # noqa: PLC0415  the same
 
     url = place.warehouse_url(may_make=True)
     with closing(connect(url, place.clock)) as warehouse:
         warehouse.prepare(list(OUTPUTS.values()))
     total = sum(output.rows for output in wanted)
-    with closing(Session(url)) as session, bar("loading", total) as advance:
+    with closing(open_session(url)) as session, bar("loading", total) as advance:
         loader = Loader(session, storage, place.clock, streamed(storage, advance))
         for output in wanted:
             done.append(loader.load(output, again=again))

@@ -35,10 +35,10 @@ def command(place: Place, /, *, table: str, vintage: str | None, out: str, as_js
     """
     from batch_jobs.load_warehouse.unload import unload  # noqa: PLC0415  the help should not wait for it
     from batch_jobs.storage import Storage  # noqa: PLC0415  the same
-    from headrace.warehouse.session import Session  # noqa: PLC0415  the same
+    from headrace.warehouse.engines.postgresql import PostgresqlSession  # noqa: PLC0415  the same
 
     storage = Storage(out if "://" in out else str(Path(out).resolve()), place.environ)
-    with closing(Session(place.warehouse_url())) as session, bar("unloading", None) as advance:
+    with closing(PostgresqlSession(place.warehouse_url())) as session, bar("unloading", None) as advance:
         done = unload(session, storage, LOAN_TABLES[table], vintage, advance=advance)
     if as_json:
         told = msgspec.to_builtins(done) | {"folder": storage.root}

@@ -11,13 +11,11 @@ from headrace.schemas.tables import Table
 from headrace.schemas.targets.sql import quote
 from headrace.warehouse.archive_report import Archived, Gaps, gaps_after
 from headrace.warehouse.batch_writer import merge_rows
-from headrace.warehouse.dialects import postgresql as dialect
-from headrace.warehouse.postgresql import LOCK_WRITERS
 from headrace.warehouse.ranges import RangeSet
 from headrace.warehouse.report import ArchiveTotals
 from headrace.warehouse.session import Cursor, Session
 from headrace.warehouse.staging import rows_of
-from headrace.warehouse.system_tables import ARCHIVE_GAPS, ARCHIVE_OBJECTS, ARCHIVE_RANGES
+from headrace.warehouse.system_tables import ARCHIVE_GAPS, ARCHIVE_OBJECTS, ARCHIVE_RANGES, LOCK_WRITERS
 
 _STEP, _READERS = 32, 4  # an object may take 100 MB while it is read
 _SOURCES_PER_QUERY = 1_000
@@ -117,9 +115,9 @@ def _ranges(cursor: Cursor, sources: Collection[str] = ()) -> dict[str, RangeSet
     query, some = "SELECT source, first_number, last_number FROM archive_ranges", sorted(sources)
     if 0 < len(some) <= _SOURCES_PER_QUERY:
         query += f" WHERE source IN ({', '.join(['%s'] * len(some))})"
-        cursor.execute(query.encode(), some)
+        cursor.execute(query, some)
     else:
-        cursor.execute(query.encode())
+        cursor.execute(query)
     bounds: dict[str, list[tuple[int, int]]] = {}
     for source, first, last in cast("Iterable[tuple[str, int, int]]", cursor):
         bounds.setdefault(source, []).append((first, last))
@@ -156,13 +154,13 @@ def _delete(cursor: Cursor, table: Table, rows: Sequence[tuple[object, ...]]) ->
     """Delete exactly these rows: equality of all their columns, none of which is NULL."""
     if rows:
         stage, target = f"stage_{table.name}_gone", quote(table.name)
-        dialect.stage(cursor, table, stage, rows_of(table, rows))
+        cursor.stage(table, stage, [rows_of(table, rows)])
         same = " AND ".join(f"{target}.{quote(c.name)} = gone.{quote(c.name)}" for c in table.columns)
-        cursor.execute(f"DELETE FROM {target} USING {quote(stage)} AS gone WHERE {same}".encode())
+        cursor.execute(f"DELETE FROM {target} USING {quote(stage)} AS gone WHERE {same}")
 
 
 def _insert(cursor: Cursor, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
     if rows:
         stage = f"stage_{table.name}_new"
-        dialect.stage(cursor, table, stage, rows_of(table, rows))
-        cursor.execute(f"INSERT INTO {quote(table.name)} SELECT * FROM {quote(stage)}".encode())
+        cursor.stage(table, stage, [rows_of(table, rows)])
+        cursor.execute(f"INSERT INTO {quote(table.name)} SELECT * FROM {quote(stage)}")

@@ -5,16 +5,15 @@ from datetime import datetime
 from typing import cast
 
 import pyarrow as pa
-from psycopg import sql
 
 from headrace.errors import WarehouseRefused
 from headrace.schemas.measures import Distinct
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.tables import Table
+from headrace.schemas.targets.sql import quote
 from headrace.warehouse import merge_sql, sketch_sql
 from headrace.warehouse import system_tables as system
 from headrace.warehouse.batch import FoldedBatch, ShardProgress, Status
-from headrace.warehouse.dialects import postgresql as dialect
 from headrace.warehouse.session import Cursor
 from headrace.warehouse.staging import check_unique, conform, harmless, rows_of
 
@@ -40,13 +39,13 @@ def merge_windows(cursor: Cursor, outputs: Mapping[str, WindowedOutput], batch: 
     for name, rows in batch.windows.items():
         if rows.num_rows:
             output = outputs[name]
-            cursor.execute(merge_sql.merge_windows(output, _stage_name(output.table())).encode())
+            cursor.execute(merge_sql.merge_windows(output, _stage_name(output.table())))
     for name, rows in batch.parts.items():
         if rows.num_rows:
             output, parts = outputs[name], _parts_table(outputs[name])
-            cursor.execute(merge_sql.merge_parts(output, parts, _stage_name(parts)).encode())
+            cursor.execute(merge_sql.merge_parts(output, parts, _stage_name(parts)))
             for statement in sketch_sql.recompute(output, parts, _stage_name(parts)):
-                cursor.execute(statement.encode())
+                cursor.execute(statement)
 
 
 def merge_rejects(cursor: Cursor, rejects: pa.Table | None) -> None:
@@ -58,7 +57,7 @@ def merge_rejects(cursor: Cursor, rejects: pa.Table | None) -> None:
 
 def merge_rejects_in_parts(cursor: Cursor, parts: Iterable[pa.Table]) -> None:
     """The same for more rejects than fit into memory: ids may repeat from part to part."""
-    dropped = sql.SQL("DROP TABLE {}").format(sql.Identifier(_stage_name(system.REJECTS)))
+    dropped = f"DROP TABLE {quote(_stage_name(system.REJECTS))}"
     for rejects in parts:
         if rejects.num_rows:
             merge_rejects(cursor, rejects)
@@ -171,13 +170,13 @@ def _stage(
 ) -> None:
     conformed = conform(table, rows, constants)
     check_unique(table, conformed, tuple(keys))
-    dialect.stage(cursor, table, _stage_name(table), conformed)
+    cursor.stage(table, _stage_name(table), [conformed])
 
 
 def _merge(cursor: Cursor, table: Table, rows: pa.Table) -> None:
     keys, rules = merge_sql.MERGE_RULES[table.name]
     _stage(cursor, table, rows, keys)
-    cursor.execute(merge_sql.merge(table, _stage_name(table), keys, rules).encode())
+    cursor.execute(merge_sql.merge(table, _stage_name(table), keys, rules))
 
 
 def merge_rows(cursor: Cursor, table: Table, rows: Sequence[tuple[object, ...]]) -> None:

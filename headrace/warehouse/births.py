@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from psycopg import sql
-
 from headrace.schemas.outputs import WindowedOutput
+from headrace.schemas.targets.sql import quote
 from headrace.warehouse.session import Cursor
 
 
@@ -39,5 +38,5 @@ def _type_count(cursor: Cursor, record_type: str) -> int:
 
 
 def _records(cursor: Cursor, output: str) -> int:
-    cursor.execute(sql.SQL("SELECT COALESCE(SUM(records), 0) FROM {}").format(sql.Identifier(output)))
+    cursor.execute(f"SELECT COALESCE(SUM(records), 0) FROM {quote(output)}")  # noqa: S608  a declared name
     return int(str((cursor.fetchone() or (0,))[0]))

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import cast
 
 from msgspec import UNSET, UnsetType
-from psycopg import sql
 
+from headrace.schemas.targets.sql import quote
 from headrace.warehouse.batch_writer import read_frontier
 from headrace.warehouse.ledger import SourceLedger
 from headrace.warehouse.ledger_store import collect
@@ -106,7 +106,7 @@ def _outputs(cursor: Cursor) -> list[OutputReport]:
     lines = []
     for name, expected in cast("list[tuple[str, int]]", cursor.fetchall()):
         cursor.execute(
-            sql.SQL("SELECT CAST(COALESCE(SUM(records), 0) AS BIGINT) FROM {}").format(sql.Identifier(name))
+            f"SELECT CAST(COALESCE(SUM(records), 0) AS BIGINT) FROM {quote(name)}"  # noqa: S608  a declared name
         )
         (records,) = cast("tuple[int]", cursor.fetchone())
         lines.append(OutputReport(name=name, records=records, expected=expected))

@@ -7,9 +7,9 @@ import pyarrow as pa
 
 from headrace.ops.clock import Clock
 from headrace.warehouse import batch_writer
-from headrace.warehouse.postgresql import LOCK_WRITERS
 from headrace.warehouse.probe import AFTER_COMMIT, AFTER_STAGE, BEFORE_COMMIT, Probe, no_probe
-from headrace.warehouse.session import Cursor, Session
+from headrace.warehouse.session import Cursor, open_session
+from headrace.warehouse.system_tables import LOCK_WRITERS
 
 
 class Position(NamedTuple):
@@ -46,7 +46,7 @@ class Desk:
     """
 
     def __init__(self, url: str, clock: Clock, *, probe: Probe = no_probe) -> None:
-        self._session = Session(url)
+        self._session = open_session(url)
         self._clock = clock
         self._probe = probe
 
@@ -91,7 +91,7 @@ def positions(url: str, stream: str) -> dict[str, str]:
 
     Raises `WarehouseUnavailable`, and `SchemaMismatch` where the tables are missing.
     """
-    session = Session(url)
+    session = open_session(url)
     try:
         with session.cursor() as cursor:
             cursor.execute("SELECT shard, read_position FROM desk_progress WHERE stream = %s", [stream])

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from headrace.warehouse.dialects import postgresql as dialect
 from headrace.warehouse.ledger import Ledger, SourceLedger
 from headrace.warehouse.ranges import RangeSet
 from headrace.warehouse.session import Cursor, Session
@@ -65,7 +64,7 @@ def read_sources(cursor: Cursor, sources: Iterable[str]) -> dict[str, SourceLedg
         query = (
             f"SELECT source, fate, first_number, last_number FROM ledger_ranges WHERE source IN ({places})"  # noqa: S608  placeholders only
         )
-        cursor.execute(query.encode(), some)
+        cursor.execute(query, some)
         found |= {name: SourceLedger() for name in some} | collect(cursor)
     return found
 
@@ -111,4 +110,4 @@ def _rows(source: str, fate: Fate, ranges: RangeSet, *, unless_in: RangeSet) -> 
 
 
 def _stage(cursor: Cursor, name: str, rows: list[Row]) -> None:
-    dialect.stage(cursor, LEDGER_RANGES, name, rows_of(LEDGER_RANGES, rows))
+    cursor.stage(LEDGER_RANGES, name, [rows_of(LEDGER_RANGES, rows)])

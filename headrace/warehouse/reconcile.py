@@ -10,10 +10,10 @@ from headrace.warehouse.archive_store import Archive, Progress, note_gaps, read_
 from headrace.warehouse.books import read_books, read_said
 from headrace.warehouse.ledger import SourceLedger
 from headrace.warehouse.ledger_store import read_sources, write_changes
-from headrace.warehouse.postgresql import LOCK_WRITERS
 from headrace.warehouse.ranges import RangeSet
 from headrace.warehouse.report import Report, Said, is_silent
-from headrace.warehouse.session import Session
+from headrace.warehouse.session import Session, open_session
+from headrace.warehouse.system_tables import LOCK_WRITERS
 
 POLL_SECONDS, ARCHIVE_POLL_SECONDS = 0.5, 2.0
 
@@ -40,7 +40,7 @@ def reconcile(url: str, clock: Clock, *, wait: float = 0, check: ArchiveCheck | 
     of this call and no number is in flight, or the time is up.
     Raises `WarehouseUnavailable`, and with `check` what reading the archive raises.
     """
-    session, started, deadline = Session(url), clock.now(), clock.monotonic() + wait
+    session, started, deadline = open_session(url), clock.now(), clock.monotonic() + wait
     try:
         while True:
             try:
@@ -98,7 +98,7 @@ def write_off(url: str, clock: Clock, source: str, numbers: tuple[int, int], *, 
     that a silent source has given out is written off, the source is taken for dead and closed.
     Raises `WriteOffRefused` when a number is counted or rejected, or was never given out.
     """
-    session, lost = Session(url), RangeSet.of(numbers)
+    session, lost = open_session(url), RangeSet.of(numbers)
     try:
         with session.transaction() as cursor:
             cursor.execute(LOCK_WRITERS)

@@ -1,29 +1,30 @@
 """What the way back asks of the warehouse: which rejects may be tried again; marks of what was put."""
+# ruff: noqa: S608  every name in the text comes from a declaration, values are parameters
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import LiteralString, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
 from msgspec import Struct
-from psycopg import sql
 
 from headrace.ops.clock import Clock
 from headrace.schemas.reject_codes import RejectCode
+from headrace.schemas.targets.sql import quote
 from headrace.warehouse import batch_writer
 from headrace.warehouse.ledger import Ledger
 from headrace.warehouse.ledger_store import read_sources
-from headrace.warehouse.postgresql import LOCK_WRITERS
 from headrace.warehouse.probe import AFTER_COMMIT, BEFORE_COMMIT, Probe, no_probe
-from headrace.warehouse.session import Cursor, Session
-from headrace.warehouse.staging import arrow_schema
-from headrace.warehouse.system_tables import REJECTS
+from headrace.warehouse.session import Cursor, open_session
+from headrace.warehouse.staging import arrow_schema, rows_of
+from headrace.warehouse.system_tables import LOCK_WRITERS, REJECTS, REPLAYED_LINES
 
 UNSETTLED = RejectCode.TRANSFORM_FAULT
 """Such a record may well be counted: it is the archive that lacks it, so the ledger does not settle it."""
 
 _ROWS_AT_ONCE = 200  # with at most 512 KiB of raw bytes each
+_IDS_AT_ONCE = 1_000
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -109,7 +110,7 @@ class Replays:
     """One connection to the tables. Its calls raise `WarehouseUnavailable`, and may then be made again."""
 
     def __init__(self, url: str, clock: Clock, *, probe: Probe = no_probe) -> None:
-        self._session = Session(url)
+        self._session = open_session(url)
         self._clock = clock
         self._probe = probe
 
@@ -117,7 +118,7 @@ class Replays:
         """How many rows `rejects` would give."""
         where, values = _where(wanted)
         with self._session.cursor() as cursor:
-            cursor.execute(_SELECT.format(columns=sql.SQL("COUNT(*)"), where=where), values)
+            cursor.execute(f"SELECT COUNT(*) {_FROM} WHERE {where}", values)
             (count,) = cursor.fetchone() or (0,)
         return int(str(count))
 
@@ -127,15 +128,16 @@ class Replays:
         Those whose number is neither counted nor written off, and which were not put back since they were
         last met.
         """
-        columns = sql.SQL(", ").join(sql.Identifier(name) for name in RejectRow._fields)
+        columns = ", ".join(f"r.{quote(name)}" for name in RejectRow._fields)
         last: tuple[object, ...] | None = None
         while True:
             where, values = _where(wanted)
             if last is not None:
-                where, values = sql.SQL("{} AND (first_seen, id) > (%s, %s)").format(where), [*values, *last]
-            page = sql.SQL("{} ORDER BY first_seen, id LIMIT {}").format(where, sql.Literal(_ROWS_AT_ONCE))
+                where += " AND (r.first_seen > %s OR (r.first_seen = %s AND r.id > %s))"
+                values += [last[0], *last]
+            page = f"{where} ORDER BY r.first_seen, r.id LIMIT {_ROWS_AT_ONCE}"
             with self._session.cursor() as cursor:
-                cursor.execute(_SELECT.format(columns=columns, where=page), values)
+                cursor.execute(f"SELECT {columns} {_FROM} WHERE {page}", values)
                 rows = [RejectRow(*cast("_Row", row)) for row in cursor.fetchall()]
             yield from rows
             if len(rows) < _ROWS_AT_ONCE:
@@ -148,9 +150,10 @@ class Replays:
         if not by_id:
             return []
         with self._session.snapshot() as cursor:
-            cursor.execute("SELECT id FROM rejects WHERE id = ANY(%s)", [list(by_id)])
-            for (known,) in cursor.fetchall():
-                del by_id[str(known)]
+            for some in _portions(list(by_id)):
+                cursor.execute(f"SELECT id FROM rejects WHERE {_among('id', some)}", some)
+                for (known,) in cursor.fetchall():
+                    del by_id[str(known)]
             ledger = read_sources(cursor, {row.number[0] for row in by_id.values()})
         return [row for row in by_id.values() if row.code == UNSETTLED or _is_open(row, ledger)]
 
@@ -168,7 +171,10 @@ class Replays:
             cursor.execute(LOCK_WRITERS)
             if marks.archived:
                 batch_writer.merge_rejects(cursor, _table(marks.archived))
-            cursor.execute("UPDATE rejects SET replayed_at = %s WHERE id = ANY(%s)", [now, identities])
+            for some in _portions(identities):
+                cursor.execute(
+                    f"UPDATE rejects SET replayed_at = %s WHERE {_among('id', some)}", [now, *some]
+                )
             _mark_lines(cursor, marks.lines, now)
             self._probe(BEFORE_COMMIT)
         self._probe(AFTER_COMMIT)
@@ -189,36 +195,51 @@ _Row = tuple[
     str | None, str | None, str | None, datetime,
 ]  # fmt: skip
 
-_SELECT = sql.SQL("SELECT {columns} FROM rejects AS r WHERE {where}")
-
-_WAS_ON_A_STREAM: LiteralString = "r.stage <> 'batch'"
-"""A rejected line of a loan file never was, and a stream is no place for it."""
-
-_IS_OPEN: LiteralString = """(r.code = %s OR NOT EXISTS (
-    SELECT 1 FROM ledger_ranges AS l WHERE l.fate IN ('counted', 'written_off')
+_FROM = """FROM rejects AS r LEFT JOIN ledger_ranges AS l ON l.fate IN ('counted', 'written_off')
     AND l.source = CASE WHEN r.source IS NULL OR r.sequence IS NULL THEN 'replay/' || r.id ELSE r.source END
     AND CASE WHEN r.source IS NULL OR r.sequence IS NULL THEN 1 ELSE r.sequence END
-        BETWEEN l.first_number AND l.last_number))"""
+        BETWEEN l.first_number AND l.last_number"""
+"""Each reject with the range that settles its number: ranges are disjoint, so there is at most one.
+
+A join and no EXISTS: below an OR, Redshift does not take a correlated subquery.
+"""
+
+_WAS_ON_A_STREAM = "r.stage <> 'batch'"
+"""A rejected line of a loan file never was, and a stream is no place for it."""
+
+_IS_OPEN = "(r.code = %s OR l.source IS NULL)"
 
 
-def _where(wanted: Wanted) -> tuple[sql.Composable, list[object]]:
+def _where(wanted: Wanted) -> tuple[str, list[object]]:
     """The condition, and the values of its places."""
-    conditions: list[LiteralString] = [_WAS_ON_A_STREAM, _IS_OPEN]
+    conditions = [_WAS_ON_A_STREAM, _IS_OPEN]
     values: list[object] = [UNSETTLED.value]
-    for condition, value in (
-        ("r.code = ANY(%s)", list(wanted.codes)),
-        ("r.record_type = ANY(%s)", list(wanted.types)),
-        ("string_to_array(r.stage, ',') && %s::text[]", list(wanted.stages)),
-        ("r.source = ANY(%s)", list(wanted.sources)),
-        ("r.first_seen >= %s", wanted.since),
-        ("r.first_seen < %s", wanted.until),
+    has_stage = " OR ".join([_HAS_STAGE] * len(wanted.stages))
+    for condition, some in (
+        (_among("r.code", wanted.codes), wanted.codes),
+        (_among("r.record_type", wanted.types), wanted.types),
+        (f"({has_stage})", wanted.stages),
+        (_among("r.source", wanted.sources), wanted.sources),
+        ("r.first_seen >= %s", filter(None, [wanted.since])),
+        ("r.first_seen < %s", filter(None, [wanted.until])),
     ):
-        if value:
+        if found := list(some):
             conditions.append(condition)
-            values.append(value)
+            values += found
     if not wanted.again:
         conditions.append("(r.replayed_at IS NULL OR r.last_seen > r.replayed_at)")
-    return sql.SQL(" AND ").join(map(sql.SQL, conditions)), values
+    return " AND ".join(conditions), values
+
+
+_HAS_STAGE = "POSITION(',' || %s || ',' IN ',' || r.stage || ',') > 0"
+
+
+def _among(column: str, values: Collection[object]) -> str:
+    return f"{column} IN ({', '.join(['%s'] * len(values))})"
+
+
+def _portions(identities: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (identities[start : start + _IDS_AT_ONCE] for start in range(0, len(identities), _IDS_AT_ONCE))
 
 
 def _table(rows: Sequence[RejectRow]) -> pa.Table:
@@ -230,8 +251,11 @@ def _table(rows: Sequence[RejectRow]) -> pa.Table:
 
 
 def _mark_lines(cursor: Cursor, lines: Sequence[tuple[str, int]], now: datetime) -> None:
-    cursor.executemany("DELETE FROM replayed_lines WHERE object_key = %s AND line = %s", lines)
-    cursor.executemany(
-        "INSERT INTO replayed_lines (object_key, line, replayed_at) VALUES (%s, %s, %s)",
-        [(key, line, now) for key, line in lines],
-    )
+    if lines:
+        rows = rows_of(REPLAYED_LINES, [(key, line, now) for key, line in dict.fromkeys(lines)])
+        cursor.stage(REPLAYED_LINES, "stage_replayed_lines", [rows])
+        cursor.execute(
+            "DELETE FROM replayed_lines USING stage_replayed_lines AS again "
+            "WHERE replayed_lines.object_key = again.object_key AND replayed_lines.line = again.line"
+        )
+        cursor.execute("INSERT INTO replayed_lines SELECT * FROM stage_replayed_lines")

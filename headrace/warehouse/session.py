@@ -1,109 +1,91 @@
-"""One connection to PostgreSQL, opened on use, and the fate of everything that can go wrong on it."""
+"""What readers and writers of the tables ask of a connection, whichever engine it is to."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import LiteralString
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+from urllib.parse import urlsplit
 
-import psycopg
-from psycopg import errors
+import pyarrow as pa
 
-from headrace.errors import (
-    HeadraceError,
-    SchemaMismatch,
-    SettingsError,
-    WarehouseRefused,
-    WarehouseUnavailable,
-)
+from headrace.errors import SettingsError
+from headrace.schemas.outputs import WindowedOutput
+from headrace.schemas.tables import Table
 
-Cursor = psycopg.Cursor[tuple[object, ...]]
-
-_RETRY_CLASSES = frozenset({"08", "40", "53", "57", "58"})
-"""Connection, rollback, resources, operator's intervention, system. Source: PostgreSQL manual, appendix A."""
-
-_RETRY_CODES = frozenset({"25006", "25P03", "25P04", "55P03"})
-"""Read-only (a failover), time limits of a transaction, lock not available."""
-
-_SETTINGS = """
-SET timezone = 'UTC';
-SET lock_timeout = '60s';
-SET idle_in_transaction_session_timeout = '60s';
-"""
-"""A writer that vanished without closing its connection must not hold `writer_lock` for long."""
+Row = tuple[object, ...]
 
 
-def fate_of(error: psycopg.Error) -> HeadraceError:
-    """The error that callers see, decided by SQLSTATE and never by message text.
+class Cursor(Protocol):
+    """Runs statements. `%s` is the place of a parameter; a text that has any writes a literal `%` twice."""
 
-    A refused connection carries no SQLSTATE, whatever the reason, so a wrong password is retried too: the
-    text says it, and it may be put right meanwhile.
+    @property
+    def columns(self) -> list[str]:
+        """The names of the last statement's columns; none, when it has no rows to give."""
+        ...
+
+    def execute(self, text: str, parameters: Sequence[object] = ()) -> object:
+        """Run one statement. A text without parameters is taken as it is."""
+        ...
+
+    def fetchone(self) -> Row | None:
+        """The next row of the last statement."""
+        ...
+
+    def fetchall(self) -> list[Row]:
+        """The rest of its rows."""
+        ...
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rest of its rows, one by one."""
+        ...
+
+    def stage(self, table: Table, name: str, parts: Iterable[pa.Table]) -> None:
+        """Create the temporary table `name` like `table` and fill it, in the transaction that is open.
+
+        The rows come in parts, of which one is in memory at a time; they have the table's columns, in its
+        order (`staging.conform`). Once the transaction has ended, nothing may lean on the temporary table.
+        """
+        ...
+
+
+class Session(Protocol):
+    """One connection, opened on use; for one thread at a time. After a failure the next use opens another.
+
+    Every call raises `WarehouseUnavailable` when the engine gives no answer, a deadlock or a serialization
+    failure: nothing, or all of the transaction, is then done, and it may be repeated whole. Beside it:
+    `SchemaMismatch` when a table or a column is missing, `SettingsError` for the address and for permissions,
+    `WarehouseRefused` for everything else.
     """
-    state = error.sqlstate or ""
-    text = f"{type(error).__name__} {state}: {str(error).strip()}"
-    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not state:
-        return WarehouseUnavailable(f"no connection to the warehouse: {text}")
-    if state[:2] in _RETRY_CLASSES or state in _RETRY_CODES:
-        return WarehouseUnavailable(f"the warehouse could not do it now: {text}")
-    if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn | errors.UndefinedObject):
-        return SchemaMismatch(f"the warehouse lacks something; `headrace up` creates it: {text}")
-    if isinstance(error, errors.InsufficientPrivilege):
-        return SettingsError(f"HEADRACE_WAREHOUSE_URL: this user may not do it: {text}")
-    return WarehouseRefused(f"the warehouse refused: {text}")
 
-
-class Session:
-    """A lazily opened connection in autocommit mode; after a failure the next use opens another."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._connection: psycopg.Connection | None = None
-
-    @contextmanager
-    def cursor(self) -> Iterator[Cursor]:
+    def cursor(self) -> AbstractContextManager[Cursor]:
         """A cursor for single statements, each its own transaction."""
-        try:
-            with self._connected().cursor() as cursor:
-                yield cursor
-        except psycopg.Error as error:
-            self.close()
-            raise fate_of(error) from error
-        except BaseException:
-            self.close()  # whatever was open on it is rolled back by the server
-            raise
+        ...
 
-    @contextmanager
-    def transaction(self, begin: LiteralString = "BEGIN") -> Iterator[Cursor]:
+    def transaction(self) -> AbstractContextManager[Cursor]:
         """A cursor in a transaction: committed at the end of the block, rolled back by any exception."""
-        with self.cursor() as cursor:
-            cursor.execute(begin)
-            yield cursor
-            cursor.execute("COMMIT")
+        ...
 
     def snapshot(self) -> AbstractContextManager[Cursor]:
         """A transaction that sees one state of all tables and changes nothing."""
-        return self.transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        ...
+
+    def prepare(self, outputs: Sequence[WindowedOutput]) -> None:
+        """See that every table is there with its columns, and make what is missing where that is done here.
+
+        Raises `SchemaMismatch` when a table is missing, or exists with other columns.
+        """
+        ...
 
     def close(self) -> None:
         """Drop the connection."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with suppress(psycopg.Error):
-                connection.close()
+        ...
 
-    def _connected(self) -> psycopg.Connection:
-        if self._connection is None or self._connection.closed:
-            try:
-                self._connection = psycopg.connect(
-                    self._url,
-                    autocommit=True,
-                    prepare_threshold=None,  # staging tables come and go under the same name
-                    connect_timeout=10,
-                    tcp_user_timeout=30_000,
-                    keepalives_idle=30,
-                    keepalives_interval=10,
-                    keepalives_count=3,
-                    application_name="headrace",
-                )
-            except psycopg.ProgrammingError as error:
-                raise SettingsError(f"HEADRACE_WAREHOUSE_URL: {error}") from error
-            self._connection.execute(_SETTINGS)
-        return self._connection
+
+def open_session(url: str) -> Session:
+    """The session for a warehouse's address; nothing is connected yet. Raises `SettingsError`."""
+    # A driver is loaded only where it is used.
+    scheme = urlsplit(url).scheme
+    if scheme in {"postgresql", "postgres"}:
+        from headrace.warehouse.engines.postgresql import PostgresqlSession  # noqa: PLC0415
+
+        return PostgresqlSession(url)
+    raise SettingsError(f"HEADRACE_WAREHOUSE_URL: expected postgresql://…, got the scheme {scheme!r}")

@@ -25,6 +25,9 @@ WRITER_LOCK = Table(
     description="Every writer locks it first, so that writers take turns and readers never wait.",
 )
 
+LOCK_WRITERS = "LOCK TABLE writer_lock"
+"""First in every writing transaction: Redshift takes its snapshot at the first statement."""
+
 LEDGER_VERSION = Table(
     "ledger_version",
     (Column("version", BIGINT, description="Moves with every change of ledger_ranges"),),

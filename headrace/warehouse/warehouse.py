@@ -1,31 +1,68 @@
-"""The port: what the stream job may ask of a warehouse, whichever engine it is."""
+"""One transaction per batch into the warehouse, guarded by lock, epoch, version and batch row."""
 
-from collections.abc import Sequence
-from typing import Protocol
-from urllib.parse import urlsplit
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from headrace.errors import SettingsError
+from headrace.errors import BatchMismatch, FencedOut, LedgerMoved
 from headrace.ops.clock import Clock
 from headrace.schemas.outputs import WindowedOutput
-from headrace.warehouse.batch import BREAKER_SHARE, BatchId, Committed, Fold, ShardProgress
-from headrace.warehouse.probe import Probe, no_probe
+from headrace.schemas.tables import MAX_TEXT_BYTES
+from headrace.warehouse import batch_writer, births, breaker
+from headrace.warehouse.batch import (
+    BREAKER_SHARE,
+    BatchId,
+    Committed,
+    Exclusions,
+    Fold,
+    FoldedBatch,
+    ShardProgress,
+    TypeShare,
+)
+from headrace.warehouse.ledger import check_refold, exclusions, highest, replayed, settled
+from headrace.warehouse.ledger_store import Basis, LedgerStore, read_version, write_changes
+from headrace.warehouse.probe import (
+    AFTER_COMMIT,
+    AFTER_STAGE,
+    BEFORE_COMMIT,
+    BEFORE_STAGE,
+    Probe,
+    no_probe,
+)
+from headrace.warehouse.session import Cursor, Session, open_session
+from headrace.warehouse.system_tables import LOCK_WRITERS
 
-__all__ = ["Probe", "Warehouse", "connect", "no_probe"]
 
-
-class Warehouse(Protocol):
-    """One connection to the tables; for one thread at a time.
+class Warehouse:
+    """One connection to the tables, whichever engine they are on; for one thread at a time.
 
     Every call raises `WarehouseUnavailable` when the engine gives no answer, a deadlock or a
     serialization failure: nothing, or all of it, is then done, and the same call may be made again.
     """
 
-    def prepare(self, outputs: Sequence[WindowedOutput]) -> None:
-        """Create what is missing: tables, views, the analysts' role. Safe to repeat and to run twice at once.
+    def __init__(
+        self,
+        session: Session,
+        clock: Clock,
+        *,
+        breaker_share: float = BREAKER_SHARE,
+        probe: Probe = no_probe,
+    ) -> None:
+        self._session = session
+        self._clock = clock
+        self._breaker_share = breaker_share
+        self._probe = probe
+        self._ledger = LedgerStore(self._session)
+        self._outputs: Mapping[str, WindowedOutput] = {}
 
-        Raises `SchemaMismatch` when a table exists with other columns.
+    def prepare(self, outputs: Sequence[WindowedOutput]) -> None:
+        """See that every table is there; where the engine's tables are made by its writers, make them.
+
+        Safe to repeat and to run twice at once. Raises `SchemaMismatch` when a table is missing, or exists
+        with other columns.
         """
-        ...
+        self._session.prepare(outputs)
+        self._outputs = {output.name: output for output in outputs}
 
     def take_epoch(self, stream: str) -> int:
         """Take the stream over: every commit under an older epoch fails from now on.
@@ -33,11 +70,21 @@ class Warehouse(Protocol):
         Outputs that no job has written before are born here, with their type's count of the moment:
         no older job can add to that count any more.
         """
-        ...
+        now = self._clock.now()
+        with self._session.transaction() as cursor:
+            cursor.execute(LOCK_WRITERS)
+            epoch = _epoch(cursor, stream) + 1
+            cursor.execute("DELETE FROM epochs WHERE stream = %s", [stream])
+            cursor.execute(
+                "INSERT INTO epochs (stream, epoch, taken_at) VALUES (%s, %s, %s)", [stream, epoch, now]
+            )
+            births.update(cursor, self._outputs.values(), now)
+        return epoch
 
     def progress(self, stream: str) -> list[ShardProgress]:
         """How far each shard has been committed."""
-        ...
+        with self._session.cursor() as cursor:
+            return batch_writer.read_progress(cursor, stream)
 
     def commit(self, batch: BatchId, epoch: int, fold: Fold) -> Committed:
         """Put the batch into every table in one transaction, or find that it is there.
@@ -47,11 +94,55 @@ class Warehouse(Protocol):
 
         Raises `FencedOut` (a newer epoch) and `BatchMismatch` (the batch id with other end positions).
         """
-        ...
+        with self._session.cursor() as cursor:
+            if _is_committed(cursor, batch, epoch):
+                return Committed(already=True)
+        folded, left_out, refolds = fold(Exclusions()), Exclusions(), 0
+        arrived = replace(folded, windows={}, parts={}, rejects=None)
+        seen = highest(arrived)
+        while True:
+            basis = self._ledger.read(seen)
+            wanted = exclusions(basis.ledger, arrived)
+            if wanted != left_out:
+                folded, left_out, refolds = fold(wanted), wanted, refolds + 1
+                check_refold(arrived, wanted, folded)
+            try:
+                return replace(self._write(batch, epoch, folded, seen, basis), refolds=refolds)
+            except LedgerMoved:
+                continue
 
     def close(self) -> None:
         """Give the connection back; the next call opens another."""
-        ...
+        self._session.close()
+
+    def _write(
+        self, batch: BatchId, epoch: int, folded: FoldedBatch, seen: Mapping[str, int], basis: Basis
+    ) -> Committed:
+        now = self._clock.now()
+        after = settled(basis.ledger, folded)
+        with self._session.transaction() as cursor:
+            cursor.execute(LOCK_WRITERS)
+            if _is_committed(cursor, batch, epoch):
+                return Committed(already=True)
+            if read_version(cursor) != basis.version:
+                raise LedgerMoved("another writer committed since the batch was split")
+            self._probe(BEFORE_STAGE)
+            batch_writer.stage_windows(cursor, self._outputs, folded, now)
+            self._probe(AFTER_STAGE)
+            batch_writer.merge_windows(cursor, self._outputs, folded)
+            batch_writer.merge_rejects(cursor, folded.rejects)
+            batch_writer.merge_types(cursor, folded.types)
+            batch_writer.merge_sources(cursor, seen, replayed(basis.ledger, after), folded, now)
+            batch_writer.merge_progress(cursor, batch.stream, folded.progress, now)
+            batch_writer.merge_minutes(cursor, folded.minutes)
+            shares = breaker.update(cursor, batch_writer.read_frontier(cursor), self._breaker_share)
+            changed = write_changes(cursor, basis.ledger, after)
+            committed = _committed(folded, shares)
+            _insert_batch(cursor, batch, epoch, committed, now)
+            self._probe(BEFORE_COMMIT)
+        self._probe(AFTER_COMMIT)
+        self._ledger.moved(basis.version + changed, after)
+        return committed
 
 
 def connect(
@@ -61,9 +152,64 @@ def connect(
 
     `breaker_share` is the share of rejected records above which a type's breaker opens.
     """
-    scheme = urlsplit(url).scheme
-    if scheme not in {"postgresql", "postgres"}:
-        raise SettingsError(f"HEADRACE_WAREHOUSE_URL: expected postgresql://…, got the scheme {scheme!r}")
-    from headrace.warehouse.postgresql import PostgresqlWarehouse  # noqa: PLC0415  the driver is loaded on use
+    return Warehouse(open_session(url), clock, breaker_share=breaker_share, probe=probe)
 
-    return PostgresqlWarehouse(url, clock, breaker_share=breaker_share, probe=probe)
+
+def _epoch(cursor: Cursor, stream: str) -> int:
+    cursor.execute("SELECT COALESCE(MAX(epoch), 0) FROM epochs WHERE stream = %s", [stream])
+    (epoch,) = cursor.fetchone() or (0,)
+    return int(str(epoch))
+
+
+def _is_committed(cursor: Cursor, batch: BatchId, epoch: int) -> bool:
+    """Whether the batch is in. Raises `FencedOut` and `BatchMismatch`."""
+    if (newest := _epoch(cursor, batch.stream)) != epoch:
+        raise FencedOut(
+            f"stream {batch.stream}: this job has epoch {epoch}, but {newest} has been taken: stop this one"
+        )
+    cursor.execute(
+        "SELECT end_positions FROM batches WHERE query_id = %s AND batch_id = %s",
+        [batch.query_id, batch.batch_id],
+    )
+    row = cursor.fetchone()
+    if row is not None and row[0] != _end_positions(batch):
+        raise BatchMismatch(
+            f"batch {batch.batch_id} of query {batch.query_id} is committed up to {row[0]} and came "
+            f"back up to {_end_positions(batch)}: the checkpoint was tampered with; start from a new one"
+        )
+    return row is not None
+
+
+def _end_positions(batch: BatchId) -> str:
+    text = batch.end_positions
+    if len(text.encode()) <= MAX_TEXT_BYTES:
+        return text
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _committed(folded: FoldedBatch, shares: Sequence[TypeShare]) -> Committed:
+    return Committed(
+        already=False,
+        counted=sum(ranges.size for ranges in folded.counted.values()),
+        rejected=sum(ranges.size for ranges in folded.rejected.values()),
+        dropped=sum(folded.dropped.values()),
+        shares=shares,
+    )
+
+
+def _insert_batch(cursor: Cursor, batch: BatchId, epoch: int, committed: Committed, now: object) -> None:
+    cursor.execute(
+        "INSERT INTO batches (stream, query_id, batch_id, end_positions, epoch, counted, rejected, dropped, "
+        "committed_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            batch.stream,
+            batch.query_id,
+            batch.batch_id,
+            _end_positions(batch),
+            epoch,
+            committed.counted,
+            committed.rejected,
+            committed.dropped,
+            now,
+        ],
+    )

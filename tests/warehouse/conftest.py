@@ -7,8 +7,9 @@ import pytest
 
 from headrace.ops.clock import SystemClock
 from headrace.schemas.registry import OUTPUTS
-from headrace.warehouse.postgresql import PostgresqlWarehouse
 from headrace.warehouse.probe import Probe, no_probe
+from headrace.warehouse.warehouse import Warehouse
+from headrace.warehouse.warehouse import connect as open_warehouse
 from infra.local import postgres
 from infra.local.state import State
 from tests.doubles.clock import ManualClock
@@ -39,7 +40,7 @@ def empty_url(server: Callable[[str], str]) -> Iterator[str]:
 def _prepared(server: Callable[[str], str]) -> str:
     with psycopg.connect(server("postgres"), autocommit=True) as connection:
         connection.execute("CREATE DATABASE prepared")
-    warehouse = PostgresqlWarehouse(server("prepared"), ManualClock())
+    warehouse = open_warehouse(server("prepared"), ManualClock())
     warehouse.prepare(list(OUTPUTS.values()))
     warehouse.close()
     return "prepared"
@@ -60,12 +61,12 @@ def _database(server: Callable[[str], str], template: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def connect(url: str, clock: ManualClock) -> Iterator[Callable[..., PostgresqlWarehouse]]:
+def connect(url: str, clock: ManualClock) -> Iterator[Callable[..., Warehouse]]:
     """Opens warehouses on the test's database; each is prepared."""
-    opened: list[PostgresqlWarehouse] = []
+    opened: list[Warehouse] = []
 
-    def open_one(probe: Probe = no_probe) -> PostgresqlWarehouse:
-        warehouse = PostgresqlWarehouse(url, clock, probe=probe)
+    def open_one(probe: Probe = no_probe) -> Warehouse:
+        warehouse = open_warehouse(url, clock, probe=probe)
         opened.append(warehouse)
         warehouse.prepare(list(OUTPUTS.values()))
         return warehouse
@@ -76,7 +77,7 @@ def connect(url: str, clock: ManualClock) -> Iterator[Callable[..., PostgresqlWa
 
 
 @pytest.fixture
-def warehouse(connect: Callable[..., PostgresqlWarehouse]) -> PostgresqlWarehouse:
+def warehouse(connect: Callable[..., Warehouse]) -> Warehouse:
     return connect()
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from headrace.schemas.registry import OUTPUTS
-from headrace.warehouse.postgresql import PostgresqlWarehouse
+from headrace.warehouse.warehouse import Warehouse
 
 Sql = Callable[..., list[tuple[Any, ...]]]
-Connect = Callable[..., PostgresqlWarehouse]
+Connect = Callable[..., Warehouse]
 TABLES = (
     *OUTPUTS,
     *(parts.name for output in OUTPUTS.values() if (parts := output.parts_table()) is not None),

@@ -19,9 +19,10 @@ from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse import archive_store
 from headrace.warehouse.archive_report import ArchivedSource
 from headrace.warehouse.batch import ShardProgress, Status
-from headrace.warehouse.postgresql import PostgresqlWarehouse
 from headrace.warehouse.reconcile import ArchiveCheck, reconcile, write_off
 from headrace.warehouse.report import ArchiveTotals, Report, fold_settled
+from headrace.warehouse.warehouse import Warehouse
+from headrace.warehouse.warehouse import connect as open_warehouse
 from tests.doubles.clock import ManualClock
 from tests.warehouse.queries import TABLES, Sql
 from tests.warehouse.simulation import Rec, bad, batch_id, fold_of, good, shard
@@ -56,7 +57,7 @@ class Shelf:
 class Job:
     """A stream job that commits one batch after the other; its frontier is the clock's time."""
 
-    warehouse: PostgresqlWarehouse
+    warehouse: Warehouse
     clock: ManualClock
     outputs: Mapping[str, WindowedOutput] = field(default_factory=lambda: OUTPUTS)
     batches: Iterator[int] = field(default_factory=itertools.count)
@@ -76,7 +77,7 @@ def shelf() -> Shelf:
 
 
 @pytest.fixture
-def job(warehouse: PostgresqlWarehouse, clock: ManualClock) -> Job:
+def job(warehouse: Warehouse, clock: ManualClock) -> Job:
     return Job(warehouse, clock)
 
 
@@ -329,7 +330,7 @@ def test_any_sequence_of_batches_and_objects_is_accounted_as_sets_would(
 ) -> None:
     sql(f"truncate {', '.join((*TABLES, 'archive_objects', 'archive_ranges', 'archive_gaps'))}")
     clock, shelf, model = ManualClock(), Shelf(), Model()
-    with closing(PostgresqlWarehouse(url, clock)) as warehouse:
+    with closing(open_warehouse(url, clock)) as warehouse:
         job = Job(warehouse, clock, outputs={})
         for number, (fine, refused, stored, pause) in enumerate(sequence):
             job.commit(*good(*fine), *bad(*refused))

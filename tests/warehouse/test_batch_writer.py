@@ -7,14 +7,14 @@ import pytest
 
 from headrace.errors import WarehouseRefused
 from headrace.warehouse.batch import Committed, Exclusions, FoldedBatch
-from headrace.warehouse.postgresql import PostgresqlWarehouse
+from headrace.warehouse.warehouse import Warehouse
 from tests.warehouse.queries import Sql, ranges
 from tests.warehouse.simulation import START, Rec, bad, batch_id, fold_of, good, shard
 
 pytestmark = pytest.mark.stack
 
 
-def test_a_batch_appears_in_every_table(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+def test_a_batch_appears_in_every_table(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     fold = fold_of(good(*range(1, 11)) + bad(11), progress=[shard()])
     done = warehouse.commit(batch_id(0), epoch, fold)
@@ -29,7 +29,7 @@ def test_a_batch_appears_in_every_table(warehouse: PostgresqlWarehouse, sql: Sql
     assert warehouse.progress("events") == [shard()]
 
 
-def test_the_next_batch_adds_to_the_windows(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+def test_the_next_batch_adds_to_the_windows(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     warehouse.commit(batch_id(0), epoch, fold_of([Rec("s", 1).with_data(bytes=100, client_address="a")]))
     warehouse.commit(batch_id(1), epoch, fold_of([Rec("s", 2).with_data(bytes=300, client_address="b")]))
@@ -40,7 +40,7 @@ def test_the_next_batch_adds_to_the_windows(warehouse: PostgresqlWarehouse, sql:
     assert p95 == pytest.approx(300, rel=0.011)
 
 
-def test_a_repeated_reject_is_one_row_that_counts_how_often(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+def test_a_repeated_reject_is_one_row_that_counts_how_often(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     seen_again = replace(bad(1)[0], arrived=START + timedelta(hours=1))
     seen_before = replace(bad(1)[0], arrived=START - timedelta(hours=1))
@@ -51,16 +51,14 @@ def test_a_repeated_reject_is_one_row_that_counts_how_often(warehouse: Postgresq
     ]
 
 
-def test_records_without_a_number_are_rejected_outside_the_ledger(
-    warehouse: PostgresqlWarehouse, sql: Sql
-) -> None:
+def test_records_without_a_number_are_rejected_outside_the_ledger(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     warehouse.commit(batch_id(0), epoch, fold_of([Rec("s", None, good=False)]))
     assert sql("select sequence, seen from rejects") == [(None, 1)]
     assert not sql("select * from ledger_ranges")
 
 
-def test_a_late_record_lands_in_its_window_and_is_flagged(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+def test_a_late_record_lands_in_its_window_and_is_flagged(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     warehouse.commit(batch_id(0), epoch, fold_of(good(1)))
     end = START + timedelta(minutes=1)
@@ -72,7 +70,7 @@ def test_a_late_record_lands_in_its_window_and_is_flagged(warehouse: PostgresqlW
 
 
 def test_progress_moves_forward_only_and_by_the_number_not_the_text(
-    warehouse: PostgresqlWarehouse,
+    warehouse: Warehouse,
 ) -> None:
     epoch = warehouse.take_epoch("events")
     later = START + timedelta(seconds=9)
@@ -83,7 +81,7 @@ def test_progress_moves_forward_only_and_by_the_number_not_the_text(
     assert warehouse.progress("events") == [shard(position="10", frontier=later)]
 
 
-def test_progress_keeps_parents_and_closed_shards_and_is_per_stream(warehouse: PostgresqlWarehouse) -> None:
+def test_progress_keeps_parents_and_closed_shards_and_is_per_stream(warehouse: Warehouse) -> None:
     epoch = warehouse.take_epoch("events")
     entries = [shard("a", closed=True), shard("b", parents=("a",)), shard("c", parents=("a", "z"))]
     warehouse.commit(batch_id(0), epoch, fold_of([], progress=entries))
@@ -110,7 +108,7 @@ EXTREMES: list[dict[str, Any]] = [
         START,
     ],
 )
-def test_extremes_commit_and_come_back_equal(warehouse: PostgresqlWarehouse, sql: Sql, at: datetime) -> None:
+def test_extremes_commit_and_come_back_equal(warehouse: Warehouse, sql: Sql, at: datetime) -> None:
     epoch = warehouse.take_epoch("events")
     records = [Rec("s" * 256, n, at=at).with_data(**data) for n, data in enumerate(EXTREMES, start=1)]
     warehouse.commit(batch_id(0), epoch, fold_of(records))
@@ -123,7 +121,7 @@ def test_extremes_commit_and_come_back_equal(warehouse: PostgresqlWarehouse, sql
     assert sql("select max(last_number) from ledger_ranges")[0][0] == 2**53 - 100 + len(EXTREMES)
 
 
-def test_rejects_of_any_shape_do_not_stop_the_stream(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+def test_rejects_of_any_shape_do_not_stop_the_stream(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
 
     def fold(exclusions: Exclusions) -> FoldedBatch:
@@ -147,7 +145,7 @@ def test_rejects_of_any_shape_do_not_stop_the_stream(warehouse: PostgresqlWareho
 
 
 def test_rows_that_repeat_a_key_are_refused_before_they_could_become_two_windows(
-    warehouse: PostgresqlWarehouse, sql: Sql
+    warehouse: Warehouse, sql: Sql
 ) -> None:
     epoch = warehouse.take_epoch("events")
     batch = fold_of(good(1))(Exclusions())

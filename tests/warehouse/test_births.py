@@ -5,8 +5,8 @@ import pytest
 from headrace.ops.clock import Clock
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.registry import OUTPUTS
-from headrace.warehouse.postgresql import PostgresqlWarehouse
 from headrace.warehouse.reconcile import reconcile
+from headrace.warehouse.warehouse import connect as open_warehouse
 from tests.warehouse.simulation import batch_id, fold_of, good
 
 pytestmark = pytest.mark.stack
@@ -23,7 +23,7 @@ def run(empty_url: str, clock: Clock) -> Run:
     """Runs one job with these outputs over these numbers; returns reconcile's lines."""
 
     def run_job(outputs: dict[str, WindowedOutput], *numbers: int) -> list[tuple[str, int, int]]:
-        warehouse = PostgresqlWarehouse(empty_url, clock)
+        warehouse = open_warehouse(empty_url, clock)
         warehouse.prepare(list(outputs.values()))
         epoch = warehouse.take_epoch("events")
         fold = fold_of(good(*numbers), outputs=outputs)

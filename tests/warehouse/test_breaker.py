@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.batch import Committed, Exclusions, Fold, FoldedBatch
-from headrace.warehouse.postgresql import PostgresqlWarehouse
+from headrace.warehouse.warehouse import connect as open_warehouse
 from tests.doubles.clock import ManualClock
 from tests.warehouse.queries import TABLES, Sql, state
 from tests.warehouse.simulation import START, batch_id, fold_of, shard
@@ -36,7 +36,7 @@ class Job:
     """A stream job that commits one batch after the other."""
 
     def __init__(self, url: str, **changes: Any) -> None:
-        self.warehouse = PostgresqlWarehouse(url, ManualClock(), **changes)
+        self.warehouse = open_warehouse(url, ManualClock(), **changes)
         self.warehouse.prepare(list(OUTPUTS.values()))
         self._epoch = self.warehouse.take_epoch("events")
         self._batches = 0

@@ -1,9 +1,8 @@
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
-import psycopg
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,8 +10,9 @@ from hypothesis import strategies as st
 
 from headrace.schemas import tables
 from headrace.schemas.tables import Column, Table
+from headrace.schemas.targets.postgresql import create_table
 from headrace.warehouse.copy_text import ROWS_PER_CHUNK, copy_text
-from headrace.warehouse.dialects import postgresql
+from headrace.warehouse.session import open_session
 from headrace.warehouse.staging import arrow_schema
 
 TABLE = Table(
@@ -50,22 +50,22 @@ Echo = Callable[[list[tuple[object, ...]]], list[tuple[object, ...]]]
 
 
 @pytest.fixture(scope="module")
-def echo(server: Callable[[str], str]) -> Echo:
+def echo(server: Callable[[str], str]) -> Iterator[Echo]:
     """Sends rows through COPY and reads them back."""
+    session = open_session(server("postgres"))
 
     def send(values: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
         schema = arrow_schema(TABLE)
         columns = zip(*values, strict=True) if values else [[] for _ in schema]
         table = pa.table([pa.array(v, f.type) for v, f in zip(columns, schema, strict=True)], schema=schema)
-        with psycopg.connect(server("postgres")) as connection, connection.cursor() as cursor:
-            cursor.execute("SET LOCAL timezone = 'UTC'")
-            postgresql.create_missing(cursor, TABLE)
-            postgresql.stage(cursor, TABLE, "stage_every_type", table)
-            found = cursor.execute("SELECT * FROM stage_every_type").fetchall()
-            connection.rollback()
-        return found
+        with session.transaction() as cursor:
+            cursor.execute(create_table(TABLE))
+            cursor.stage(TABLE, "stage_every_type", [table])
+            cursor.execute("SELECT * FROM stage_every_type")
+            return cursor.fetchall()
 
-    return send
+    yield send
+    session.close()
 
 
 @pytest.mark.stack

@@ -2,23 +2,23 @@ import pytest
 
 from headrace.warehouse.ledger import SourceLedger
 from headrace.warehouse.ledger_store import LedgerStore, read_sources
-from headrace.warehouse.postgresql import PostgresqlWarehouse
 from headrace.warehouse.ranges import RangeSet
-from headrace.warehouse.session import Session
+from headrace.warehouse.session import open_session
+from headrace.warehouse.warehouse import Warehouse
 from tests.warehouse.queries import Sql, ranges
 from tests.warehouse.simulation import batch_id, fold_of, good
 
 pytestmark = pytest.mark.stack
 
 
-def test_thousands_of_sources_fit_one_batch(warehouse: PostgresqlWarehouse, sql: Sql, url: str) -> None:
+def test_thousands_of_sources_fit_one_batch(warehouse: Warehouse, sql: Sql, url: str) -> None:
     epoch = warehouse.take_epoch("events")
     names = [f"source-{n:04}" for n in range(2_500)]
     warehouse.commit(batch_id(0), epoch, fold_of([r for name in names for r in good(1, 2, source=name)]))
     warehouse.commit(batch_id(1), epoch, fold_of([r for name in names for r in good(2, 3, source=name)]))
     assert ranges(sql) == [(name, 1, 3) for name in names]
     assert sql("select sum(duplicates_dropped) from ledger_sources") == [(2_500,)]
-    session = Session(url)
+    session = open_session(url)
     with session.cursor() as cursor:
         found = read_sources(cursor, [*names, "unknown"])
     session.close()
@@ -26,7 +26,7 @@ def test_thousands_of_sources_fit_one_batch(warehouse: PostgresqlWarehouse, sql:
     assert found[names[-1]] == SourceLedger(RangeSet.of((1, 3)))
 
 
-def test_only_ranges_that_changed_are_written(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+def test_only_ranges_that_changed_are_written(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     warehouse.commit(batch_id(0), epoch, fold_of(good(*range(1, 100, 2))))
     before: dict[int, str] = dict(sql("select first_number, ctid::text from ledger_ranges"))
@@ -36,7 +36,7 @@ def test_only_ranges_that_changed_are_written(warehouse: PostgresqlWarehouse, sq
     assert [n for n in after if after[n] != before[n]] == [49]
 
 
-def test_a_batch_without_numbers_does_not_move_the_version(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+def test_a_batch_without_numbers_does_not_move_the_version(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     warehouse.commit(batch_id(0), epoch, fold_of(good(1)))
     version = sql("select version from ledger_version")
@@ -46,11 +46,11 @@ def test_a_batch_without_numbers_does_not_move_the_version(warehouse: Postgresql
 
 
 def test_what_was_read_is_asked_for_again_only_when_the_version_moved(
-    warehouse: PostgresqlWarehouse, sql: Sql, url: str
+    warehouse: Warehouse, sql: Sql, url: str
 ) -> None:
     epoch = warehouse.take_epoch("events")
     warehouse.commit(batch_id(0), epoch, fold_of(good(1)))
-    session = Session(url)
+    session = open_session(url)
     store = LedgerStore(session)
     one = {"s": SourceLedger(RangeSet.of((1, 1)))}
     assert store.read(["s"]) == (1, one)

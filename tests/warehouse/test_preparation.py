@@ -8,8 +8,9 @@ import pytest
 from headrace.errors import SchemaMismatch
 from headrace.ops.clock import Clock
 from headrace.schemas.registry import OUTPUTS
-from headrace.warehouse.postgresql import PostgresqlWarehouse
 from headrace.warehouse.preparation import ANALYST, tables
+from headrace.warehouse.warehouse import Warehouse
+from headrace.warehouse.warehouse import connect as open_warehouse
 from tests.warehouse.queries import Sql
 from tests.warehouse.simulation import batch_id, fold_of, good
 
@@ -19,7 +20,7 @@ ALL = list(OUTPUTS.values())
 
 
 def prepare(url: str, clock: Clock) -> None:
-    with closing(PostgresqlWarehouse(url, clock)) as warehouse:
+    with closing(open_warehouse(url, clock)) as warehouse:
         warehouse.prepare(ALL)
 
 
@@ -58,7 +59,7 @@ def test_nothing_leans_on_keys_that_redshift_would_not_enforce(sql: Sql) -> None
     )
 
 
-def test_preparing_again_keeps_everything(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+def test_preparing_again_keeps_everything(warehouse: Warehouse, sql: Sql) -> None:
     warehouse.commit(batch_id(0), warehouse.take_epoch("events"), fold_of(good(1)))
     warehouse.prepare(ALL)
     warehouse.prepare(ALL[:1])
@@ -122,7 +123,7 @@ def test_a_user_who_may_not_create_roles_is_told_and_goes_on(
         if taken:
             connection.execute(f"alter role {ANALYST} rename to set_aside")
         try:
-            warehouse = PostgresqlWarehouse(f"postgresql://plain:secret@{empty_url.split('@')[1]}", clock)
+            warehouse = open_warehouse(f"postgresql://plain:secret@{empty_url.split('@')[1]}", clock)
             warehouse.prepare(ALL)
             warehouse.commit(batch_id(0), warehouse.take_epoch("events"), fold_of(good(1)))
         finally:

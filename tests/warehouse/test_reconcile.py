@@ -7,9 +7,9 @@ import pytest
 
 from headrace.errors import SchemaMismatch, WarehouseUnavailable, WriteOffRefused
 from headrace.warehouse.batch import Exclusions, ShardProgress, Status
-from headrace.warehouse.postgresql import PostgresqlWarehouse
 from headrace.warehouse.reconcile import reconcile, write_off
 from headrace.warehouse.report import Report, SourceReport
+from headrace.warehouse.warehouse import Warehouse
 from tests.doubles.clock import ManualClock
 from tests.warehouse.queries import Sql, ranges
 from tests.warehouse.simulation import (
@@ -38,7 +38,7 @@ def status(
 class Job:
     """A stream job that commits one batch after the other."""
 
-    def __init__(self, warehouse: PostgresqlWarehouse) -> None:
+    def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
         self._epoch = warehouse.take_epoch("events")
         self._batches = 0
@@ -53,7 +53,7 @@ class Job:
 
 
 @pytest.fixture
-def job(warehouse: PostgresqlWarehouse) -> Job:
+def job(warehouse: Warehouse) -> Job:
     return Job(warehouse)
 
 
@@ -311,7 +311,7 @@ def test_a_warehouse_without_tables_or_without_answer_is_said(empty_url: str, cl
 def test_a_broken_de_duplication_is_caught(
     job: Job, url: str, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("headrace.warehouse.postgresql.exclusions", lambda *_: Exclusions())
+    monkeypatch.setattr("headrace.warehouse.warehouse.exclusions", lambda *_: Exclusions())
     job.commit(*good(1, 2, 3), said=(status(3, 3, closed=True),))
     assert reconcile(url, clock).balanced
     job.commit(*good(2))

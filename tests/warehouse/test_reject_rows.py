@@ -2,10 +2,10 @@
 
 import itertools
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
 
-import psycopg
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from headrace.warehouse import merge_sql
 from headrace.warehouse.batch_writer import merge_rejects
+from headrace.warehouse.session import open_session
 from headrace.warehouse.staging import arrow_schema
 from headrace.warehouse.system_tables import REJECTS
 from tests.warehouse.queries import Sql
@@ -73,11 +74,11 @@ BOTH = COMMON | {
 
 def put(url: str, *rows: dict[str, Any]) -> None:
     """Each row in a transaction of its own."""
-    with psycopg.connect(url) as connection:
+    with closing(open_session(url)) as session:
         for row in rows:
             table = pa.Table.from_pylist([row], schema=arrow_schema(REJECTS))
-            merge_rejects(connection.cursor(), table)
-            connection.commit()
+            with session.transaction() as cursor:
+                merge_rejects(cursor, table)
 
 
 def held(sql: Sql) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from psycopg import errors
 from headrace.errors import SchemaMismatch, SettingsError, WarehouseRefused, WarehouseUnavailable
 from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse import probe
-from headrace.warehouse.postgresql import PostgresqlWarehouse
-from headrace.warehouse.session import Session, fate_of
+from headrace.warehouse.engines.postgresql import fate_of
+from headrace.warehouse.session import open_session
 from headrace.warehouse.warehouse import connect as connect_url
+from headrace.warehouse.warehouse import connect as open_warehouse
 from tests.doubles.clock import ManualClock
 from tests.warehouse.queries import Connect, Sql, requests
 from tests.warehouse.simulation import batch_id, fold_of, good
@@ -72,7 +73,7 @@ def test_every_error_has_a_fate_by_its_code(error: type[psycopg.Error], expected
 
 def test_a_warehouse_that_is_not_there_is_retryable() -> None:
     with pytest.raises(WarehouseUnavailable, match="no connection"):
-        PostgresqlWarehouse(NOWHERE, ManualClock()).progress("events")
+        open_warehouse(NOWHERE, ManualClock()).progress("events")
 
 
 @pytest.mark.parametrize("url", ["mysql://localhost/x", "nonsense", ""])
@@ -88,7 +89,7 @@ def test_a_malformed_url_is_refused() -> None:
 
 @pytest.mark.stack
 def test_a_session_speaks_utc_and_does_not_hold_locks_for_ever(url: str) -> None:
-    session = Session(url)
+    session = open_session(url)
     with session.cursor() as cursor:
         shown = []
         for name in ("timezone", "lock_timeout", "idle_in_transaction_session_timeout"):
@@ -100,7 +101,7 @@ def test_a_session_speaks_utc_and_does_not_hold_locks_for_ever(url: str) -> None
 
 @pytest.mark.stack
 def test_a_snapshot_cannot_write(url: str) -> None:
-    session = Session(url)
+    session = open_session(url)
     with pytest.raises(WarehouseUnavailable, match="25006"), session.snapshot() as cursor:
         cursor.execute("insert into writer_lock values (1)")
     session.close()
@@ -150,7 +151,7 @@ def test_a_lost_reply_to_commit_is_retryable_and_the_retry_counts_once(url: str,
             lose.clear()
             proxy.armed.set()
 
-    with closing(proxy), closing(PostgresqlWarehouse(proxy.url, ManualClock(), probe=arm)) as warehouse:
+    with closing(proxy), closing(open_warehouse(proxy.url, ManualClock(), probe=arm)) as warehouse:
         warehouse.prepare(list(OUTPUTS.values()))
         epoch = warehouse.take_epoch("events")
         with pytest.raises(WarehouseUnavailable):

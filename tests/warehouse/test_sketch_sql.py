@@ -4,16 +4,14 @@ from datetime import timedelta
 import pytest
 
 from headrace.schemas.sketches import bucket_of, distinct_estimate, quantile, register_of
-from headrace.warehouse.postgresql import PostgresqlWarehouse
+from headrace.warehouse.warehouse import Warehouse
 from tests.warehouse.queries import Sql
 from tests.warehouse.simulation import START, Rec, batch_id, fold_of
 
 pytestmark = pytest.mark.stack
 
 
-def test_quantiles_are_those_of_the_sketch_however_the_records_fall(
-    warehouse: PostgresqlWarehouse, sql: Sql
-) -> None:
+def test_quantiles_are_those_of_the_sketch_however_the_records_fall(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     records = [
         Rec("s", n, at=START + timedelta(seconds=n)).with_data(bytes=n * n % 977 if n % 5 else 0)
@@ -32,9 +30,7 @@ def test_quantiles_are_those_of_the_sketch_however_the_records_fall(
 
 
 @pytest.mark.parametrize("clients", [1, 3, 400, 9_000])
-def test_distinct_counts_are_those_of_the_sketch(
-    warehouse: PostgresqlWarehouse, sql: Sql, clients: int
-) -> None:
+def test_distinct_counts_are_those_of_the_sketch(warehouse: Warehouse, sql: Sql, clients: int) -> None:
     epoch = warehouse.take_epoch("events")
     records = [Rec("s", n).with_data(client_address=f"c{n % clients}") for n in range(1, clients + 100)]
     warehouse.commit(batch_id(0), epoch, fold_of(records[::2]))
@@ -47,16 +43,14 @@ def test_distinct_counts_are_those_of_the_sketch(
     assert visitors == pytest.approx(clients, rel=0.05)
 
 
-def test_a_window_of_nulls_has_no_quantile_and_no_distinct_value(
-    warehouse: PostgresqlWarehouse, sql: Sql
-) -> None:
+def test_a_window_of_nulls_has_no_quantile_and_no_distinct_value(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     warehouse.commit(batch_id(0), epoch, fold_of([Rec("s", 1).with_data(bytes=None, client_address=None)]))
     assert sql("select bytes, bytes_p50 from web_traffic_1m") == [(0, None)]
     assert sql("select visitors from web_visitors_15m") == [(0,)]
 
 
-def test_full_registers_are_estimated(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+def test_full_registers_are_estimated(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     warehouse.commit(batch_id(0), epoch, fold_of([Rec("s", 1)]))
     sql("delete from web_visitors_15m__parts")

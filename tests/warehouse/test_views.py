@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from headrace.warehouse.batch import BatchId
-from headrace.warehouse.postgresql import PostgresqlWarehouse
+from headrace.warehouse.warehouse import Warehouse
 from tests.doubles.clock import ManualClock
 from tests.warehouse.queries import Sql
 from tests.warehouse.simulation import START, Rec, bad, batch_id, fold_of, good, shard
@@ -15,9 +15,7 @@ DUE = START + timedelta(minutes=11)
 MOMENT = timedelta(microseconds=1)
 
 
-def test_a_window_is_final_once_every_shard_is_past_its_lateness(
-    warehouse: PostgresqlWarehouse, sql: Sql
-) -> None:
+def test_a_window_is_final_once_every_shard_is_past_its_lateness(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     steps = [
         ([shard("a", frontier=DUE + MOMENT), shard("b", frontier=START)], 0),
@@ -30,7 +28,7 @@ def test_a_window_is_final_once_every_shard_is_past_its_lateness(
         assert len(sql("select * from web_traffic_1m_final")) == final
 
 
-def test_what_reaches_a_final_window_is_flagged_late(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+def test_what_reaches_a_final_window_is_flagged_late(warehouse: Warehouse, sql: Sql) -> None:
     """A record of the frontier's own instant is the earliest that can follow."""
     epoch = warehouse.take_epoch("events")
     frontier = DUE + MOMENT
@@ -41,7 +39,7 @@ def test_what_reaches_a_final_window_is_flagged_late(warehouse: PostgresqlWareho
 
 
 def test_a_drained_shard_leaves_the_frontier_only_after_its_children_are_in(
-    warehouse: PostgresqlWarehouse, sql: Sql
+    warehouse: Warehouse, sql: Sql
 ) -> None:
     epoch, hour = warehouse.take_epoch("events"), timedelta(hours=1)
     steps = [
@@ -54,7 +52,7 @@ def test_a_drained_shard_leaves_the_frontier_only_after_its_children_are_in(
         assert sql("select frontier from frontier") == [(expected,)]
 
 
-def test_shards_of_the_same_name_in_two_streams_are_two(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+def test_shards_of_the_same_name_in_two_streams_are_two(warehouse: Warehouse, sql: Sql) -> None:
     for stream, progress in (("one", [shard("a", closed=True)]), ("two", [shard("b", parents=("a",))])):
         epoch = warehouse.take_epoch(stream)
         warehouse.commit(BatchId(stream, stream, 0, "{}"), epoch, fold_of([], progress=progress))
@@ -63,7 +61,7 @@ def test_shards_of_the_same_name_in_two_streams_are_two(warehouse: PostgresqlWar
 
 
 def test_a_stream_made_anew_replaces_the_former_one_of_its_name(
-    warehouse: PostgresqlWarehouse, sql: Sql, clock: ManualClock
+    warehouse: Warehouse, sql: Sql, clock: ManualClock
 ) -> None:
     later = START + timedelta(days=1)
     for stream, frontier in (("events@1", START), ("events@2", later), ("other@1", later + MOMENT)):
@@ -75,7 +73,7 @@ def test_a_stream_made_anew_replaces_the_former_one_of_its_name(
     assert warehouse.progress("events@1") == [shard()]
 
 
-def test_rejects_per_minute_and_the_ledger_are_views(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+def test_rejects_per_minute_and_the_ledger_are_views(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     warehouse.commit(batch_id(0), epoch, fold_of(good(1, 2, 2) + bad(3, 5)))
     warehouse.commit(batch_id(1), epoch, fold_of(bad(3)))

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse import probe as commit
-from headrace.warehouse.postgresql import PostgresqlWarehouse
 from headrace.warehouse.ranges import RangeSet
 from headrace.warehouse.reconcile import reconcile
+from headrace.warehouse.warehouse import Warehouse
 from tests.doubles.clock import ManualClock
 from tests.warehouse.queries import TABLES, Sql
 from tests.warehouse.simulation import START, Rec, batch_id, edit, fold_of, parts, signup, windows
@@ -86,7 +86,7 @@ class Model:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sequence=batches)
 def test_any_sequence_of_batches_replays_and_crashes_equals_the_model(
-    connect: Callable[..., PostgresqlWarehouse],
+    connect: Callable[..., Warehouse],
     sql: Sql,
     url: str,
     sequence: list[tuple[list[Rec], bool, str | None]],

@@ -7,7 +7,7 @@ from batch_jobs.load_warehouse.loader import Loader
 from batch_jobs.load_warehouse.staging import streamed
 from batch_jobs.storage import Storage
 from headrace.warehouse.probe import Probe, no_probe
-from headrace.warehouse.session import Session
+from headrace.warehouse.session import Session, open_session
 from tests.doubles.clock import ManualClock
 from tests.warehouse.conftest import _prepared, server, sql, url  # noqa: F401  the embedded PostgreSQL
 
@@ -25,7 +25,7 @@ def loaders(url: str, storage: Storage, clock: ManualClock) -> Iterator[Loaders]
     sessions: list[Session] = []
 
     def make(probe: Probe = no_probe, at: str = url) -> Loader:
-        sessions.append(Session(at))
+        sessions.append(open_session(at))
         return Loader(sessions[-1], storage, clock, streamed(storage), probe=probe)
 
     yield make

@@ -9,7 +9,7 @@ from batch_jobs.load_warehouse.staging import streamed
 from batch_jobs.manifest import read_output
 from batch_jobs.storage import Storage
 from headrace.ops.clock import SystemClock
-from headrace.warehouse.session import Session
+from headrace.warehouse.session import open_session
 
 
 def main(url: str, root: str, folder: str, point: str) -> None:
@@ -24,7 +24,7 @@ def main(url: str, root: str, folder: str, point: str) -> None:
 
     storage = Storage(root, {})
     stage = streamed(storage, die_within)
-    Loader(Session(url), storage, SystemClock(), stage, probe=die).load(read_output(storage, folder))
+    Loader(open_session(url), storage, SystemClock(), stage, probe=die).load(read_output(storage, folder))
 
 
 if __name__ == "__main__":

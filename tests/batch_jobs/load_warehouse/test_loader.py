@@ -15,7 +15,9 @@ from headrace.schemas.loan_tables import LOAN_ORIGINATIONS, LOAN_PERFORMANCE, LO
 from headrace.schemas.registry import OUTPUTS
 from headrace.schemas.tables import Table
 from headrace.warehouse import preparation, probe
+from headrace.warehouse.engines import postgresql_setup
 from headrace.warehouse.reconcile import reconcile
+from headrace.warehouse.session import open_session
 from headrace.warehouse.staging import arrow_schema
 from tests.batch_jobs.load_warehouse.conftest import Loaders
 from tests.batch_jobs.load_warehouse.partitions import rows, truth, write
@@ -188,9 +190,9 @@ def test_neither_the_stream_job_nor_a_start_of_it_nor_analysts_wait_for_a_load(
     def look(point: str) -> None:
         if point != probe.BEFORE_COMMIT:
             return
-        with psycopg.connect(url) as writer:
+        with closing(open_session(url)) as session, session.transaction() as writer:
             writer.execute("set lock_timeout = '1ms'")
-            preparation.prepare(writer.cursor(), list(OUTPUTS.values()))
+            postgresql_setup.create_missing(writer, list(OUTPUTS.values()))
             writer.execute("lock table writer_lock")
         with psycopg.connect(url) as analyst:
             analyst.execute("set lock_timeout = '1ms'")

@@ -16,7 +16,7 @@ from batch_jobs.storage import Storage
 from headrace.errors import LoadMismatch
 from headrace.schemas.loan_tables import LOAN_PERFORMANCE
 from headrace.warehouse import partition_sql
-from headrace.warehouse.dialects import redshift
+from headrace.warehouse.engines import redshift_sql
 from headrace.warehouse.session import Cursor
 from tests.batch_jobs.load_warehouse.partitions import rows, write
 from tests.doubles.clock import ManualClock
@@ -132,7 +132,7 @@ def test_redshifts_grammar_takes_every_statement(loader: Loader, cluster: Record
 
 def test_the_way_back_refuses_a_folder_that_is_not_empty() -> None:
     query = partition_sql.rows_of(LOAN_PERFORMANCE, "2005Q1")
-    text = redshift.unload(query, "s3://bucket/2005Q1/", ROLE)
+    text = redshift_sql.unload(query, "s3://bucket/2005Q1/", ROLE)
     quoted = query.replace("'", "''")
     assert text == (
         f"UNLOAD ('{quoted}') TO 's3://bucket/2005Q1/' IAM_ROLE '{ROLE}' FORMAT AS PARQUET MANIFEST VERBOSE"

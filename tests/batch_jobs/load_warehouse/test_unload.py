@@ -13,7 +13,7 @@ from batch_jobs.storage import Storage
 from headrace.errors import StorageUnusable
 from headrace.schemas.loan_tables import LOAN_PERFORMANCE, LOAN_TABLES
 from headrace.schemas.tables import Table
-from headrace.warehouse.session import Session
+from headrace.warehouse.engines.postgresql import PostgresqlSession
 from tests.batch_jobs.load_warehouse.partitions import rows, truth, write
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("load_warehouse")]
@@ -25,8 +25,8 @@ def out(tmp_path: Path) -> Storage:
 
 
 @pytest.fixture
-def session(url: str) -> Iterator[Session]:
-    with closing(Session(url)) as opened:
+def session(url: str) -> Iterator[PostgresqlSession]:
+    with closing(PostgresqlSession(url)) as opened:
         yield opened
 
 
@@ -38,7 +38,7 @@ def read(out: Storage) -> list[tuple[object, ...]]:
 
 @pytest.mark.parametrize("table", LOAN_TABLES.values(), ids=lambda table: table.name)
 def test_what_was_loaded_comes_back_in_values_and_types(
-    loader: Loader, storage: Storage, out: Storage, session: Session, table: Table
+    loader: Loader, storage: Storage, out: Storage, session: PostgresqlSession, table: Table
 ) -> None:
     output = write(storage, rows(table, 200), table=table)
     loader.load(output)
@@ -50,7 +50,7 @@ def test_what_was_loaded_comes_back_in_values_and_types(
 
 
 def test_one_vintage_is_written_without_the_others(
-    loader: Loader, storage: Storage, out: Storage, session: Session
+    loader: Loader, storage: Storage, out: Storage, session: PostgresqlSession
 ) -> None:
     many = [row | {"servicer_name": "\n" * 60} for row in rows(count=6_000)]  # more than a block of text
     wanted = write(storage, many)
@@ -64,7 +64,11 @@ def test_one_vintage_is_written_without_the_others(
 
 
 def test_the_manifest_counts_every_file(
-    loader: Loader, storage: Storage, out: Storage, session: Session, monkeypatch: pytest.MonkeyPatch
+    loader: Loader,
+    storage: Storage,
+    out: Storage,
+    session: PostgresqlSession,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("batch_jobs.load_warehouse.unload._BYTES_AT_ONCE", 1_000)
     loader.load(write(storage, rows(count=100)))
@@ -80,12 +84,12 @@ def test_the_manifest_counts_every_file(
     assert len(read(out)) == 100
 
 
-def test_an_empty_table_is_a_manifest_without_files(out: Storage, session: Session) -> None:
+def test_an_empty_table_is_a_manifest_without_files(out: Storage, session: PostgresqlSession) -> None:
     assert unload(session, out, LOAN_PERFORMANCE).rows == 0
     assert json.loads(out.read("manifest")) == {"entries": []}
 
 
-def test_nothing_is_overwritten(out: Storage, session: Session) -> None:
+def test_nothing_is_overwritten(out: Storage, session: PostgresqlSession) -> None:
     out.write("mine.txt", b"kept")
     with pytest.raises(StorageUnusable, match="not empty"):
         unload(session, out, LOAN_PERFORMANCE)
@@ -93,7 +97,7 @@ def test_nothing_is_overwritten(out: Storage, session: Session) -> None:
 
 
 def test_an_unload_that_is_cut_off_has_no_manifest(
-    loader: Loader, storage: Storage, out: Storage, session: Session
+    loader: Loader, storage: Storage, out: Storage, session: PostgresqlSession
 ) -> None:
     output = write(storage, rows())
     loader.load(output)

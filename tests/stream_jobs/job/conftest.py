@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from headrace.ops.clock import SystemClock
 from headrace.schemas.registry import OUTPUTS
-from headrace.warehouse.postgresql import PostgresqlWarehouse
+from headrace.warehouse.warehouse import connect as open_warehouse
 from infra.local import postgres
 from infra.local.state import State
 from stream_jobs.session import spark_session
@@ -32,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         connection.execute("ALTER SYSTEM SET fsync = off")
         connection.execute("SELECT pg_reload_conf()")
         connection.execute("CREATE DATABASE prepared")
-    warehouse = PostgresqlWarehouse(base + "prepared", clock)
+    warehouse = open_warehouse(base + "prepared", clock)
     warehouse.prepare(list(OUTPUTS.values()))
     warehouse.close()
     yield base

@@ -9,9 +9,9 @@ from headrace.kinesis.client import connect
 from headrace.kinesis.port import Kinesis
 from headrace.ops.clock import SystemClock
 from headrace.schemas.registry import OUTPUTS
-from headrace.warehouse.postgresql import PostgresqlWarehouse
 from headrace.warehouse.preparation import tables
 from headrace.warehouse.system_tables import LEDGER_VERSION
+from headrace.warehouse.warehouse import connect as open_warehouse
 from infra.local import postgres
 from infra.local.state import State
 from tests.doubles.clock import ManualClock
@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a database with all tables, on an embedded PostgreSQL of its own."""
     state, clock = State(tmp_path_factory.mktemp("replay") / ".headrace"), SystemClock()
     url = postgres.url(state, postgres.start(state, os.environ, clock, preferred=0))
-    warehouse = PostgresqlWarehouse(url, clock)
+    warehouse = open_warehouse(url, clock)
     warehouse.prepare(list(OUTPUTS.values()))
     warehouse.close()
     with psycopg.connect(url, autocommit=True) as connection:

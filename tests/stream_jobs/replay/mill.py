@@ -14,9 +14,9 @@ from headrace.schemas.codec import encode
 from headrace.schemas.records.web_access import WebAccess
 from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.batch import BatchId, Exclusions, FoldedBatch
-from headrace.warehouse.postgresql import PostgresqlWarehouse
 from headrace.warehouse.probe import Probe, no_probe
 from headrace.warehouse.replays import Replays, Wanted
+from headrace.warehouse.warehouse import connect as open_warehouse
 from stream_jobs.fold.merge import merge
 from stream_jobs.fold.partition import fold_partition
 from stream_jobs.replay.candidates import Origin
@@ -37,7 +37,7 @@ class Mill:
 
     def __init__(self, url: str, kinesis: KinesisDouble, client: Kinesis, clock: ManualClock) -> None:
         self.url, self.kinesis, self.client, self.clock = url, kinesis, client, clock
-        self.warehouse = PostgresqlWarehouse(url, clock)
+        self.warehouse = open_warehouse(url, clock)
         self.warehouse.prepare(list(OUTPUTS.values()))
         self.epoch = self.warehouse.take_epoch("events")
         self.taken = 0

@@ -5,7 +5,7 @@ import sqlglot
 
 from headrace.schemas.registry import OUTPUTS
 from headrace.schemas.tables import Table
-from headrace.warehouse.dialects import redshift
+from headrace.warehouse.engines import redshift_sql
 from headrace.warehouse.preparation import tables
 from headrace.warehouse.views import views
 
@@ -15,7 +15,7 @@ ROLE = "arn:aws:iam::123456789012:role/headrace"
 
 @pytest.mark.parametrize("table", tables(ALL), ids=lambda table: table.name)
 def test_every_table_has_a_physical_design(table: Table) -> None:
-    [text] = redshift.create(table)
+    [text] = redshift_sql.create(table)
     assert sqlglot.parse_one(text, dialect="redshift") is not None
     assert ("DISTKEY" in text) == (table.dist_key is not None)
     assert text.count("ENCODE") == len(table.columns)
@@ -25,7 +25,7 @@ def test_every_table_has_a_physical_design(table: Table) -> None:
 
 def test_a_stage_copies_exactly_the_files_of_a_manifest_into_a_temporary_table() -> None:
     table = ALL[0].table()
-    drop, create, copy = redshift.stage(table, f"stage_{table.name}", "s3://lake/it's/manifest", ROLE)
+    drop, create, copy = redshift_sql.stage(table, f"stage_{table.name}", "s3://lake/it's/manifest", ROLE)
     assert drop == f'DROP TABLE IF EXISTS "stage_{table.name}"'
     assert create == f'CREATE TEMP TABLE "stage_{table.name}" (LIKE "{table.name}")'
     assert copy == (

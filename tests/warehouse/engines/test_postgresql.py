@@ -7,7 +7,8 @@ import pytest
 from headrace.schemas.registry import OUTPUTS
 from headrace.schemas.tables import Table
 from headrace.schemas.targets.postgresql import create_indexes, create_table
-from headrace.warehouse.dialects import postgresql
+from headrace.warehouse.engines.postgresql import PostgresqlSession
+from headrace.warehouse.engines.postgresql_setup import LOCK_PREPARATION
 from headrace.warehouse.preparation import tables
 from headrace.warehouse.staging import arrow_schema
 from headrace.warehouse.system_tables import LEDGER_TYPES
@@ -19,28 +20,28 @@ ALL = list(OUTPUTS.values())
 @pytest.mark.stack
 def test_a_stage_is_private_and_gone_after_the_transaction(url: str) -> None:
     rows = pa.table([["a", "b"], [1, 2]], schema=arrow_schema(LEDGER_TYPES))
-    with psycopg.connect(url, autocommit=True) as connection, connection.cursor() as cursor:
-        for _ in range(2):
-            with connection.transaction():
-                postgresql.stage(cursor, LEDGER_TYPES, "stage_types", rows)
-                assert cursor.execute("select * from stage_types order by 1").fetchall() == [
-                    ("a", 1),
-                    ("b", 2),
-                ]
-        assert cursor.execute("select to_regclass('stage_types')").fetchone() == (None,)
-        assert cursor.execute("select count(*) from ledger_types").fetchone() == (0,)
+    session = PostgresqlSession(url)
+    for _ in range(2):
+        with session.transaction() as cursor:
+            cursor.stage(LEDGER_TYPES, "stage_types", [rows])
+            cursor.execute("select * from stage_types order by 1")
+            assert list(cursor) == [("a", 1), ("b", 2)]
+    with session.cursor() as cursor:
+        cursor.execute("select to_regclass('stage_types'), (select count(*) from ledger_types)")
+        assert cursor.fetchone() == (None, 0)
+    session.close()
 
 
 @pytest.mark.stack
 def test_preparations_take_turns(server: Callable[[str], str]) -> None:
     with psycopg.connect(server("postgres")) as one, psycopg.connect(server("postgres")) as two:
-        one.execute(postgresql.LOCK_PREPARATION)
+        one.execute(LOCK_PREPARATION)
         two.execute("set lock_timeout = '1ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
-            two.execute(postgresql.LOCK_PREPARATION)
+            two.execute(LOCK_PREPARATION)
         one.rollback()
         two.rollback()
-        two.execute(postgresql.LOCK_PREPARATION)
+        two.execute(LOCK_PREPARATION)
 
 
 @pytest.mark.parametrize("table", tables(ALL), ids=lambda table: table.name)

@@ -11,9 +11,9 @@ from headrace.errors import BatchMismatch, FencedOut, WarehouseRefused
 from headrace.warehouse import probe
 from headrace.warehouse.batch import Committed, Exclusions, FoldedBatch
 from headrace.warehouse.ledger import MAX_RANGES
-from headrace.warehouse.postgresql import PostgresqlWarehouse
 from headrace.warehouse.ranges import RangeSet
 from headrace.warehouse.reconcile import reconcile
+from headrace.warehouse.warehouse import Warehouse
 from tests.doubles.clock import ManualClock
 from tests.warehouse.queries import Connect, Sql, ranges, requests, state
 from tests.warehouse.simulation import Rec, bad, batch_id, fold_of, good, shard
@@ -21,7 +21,7 @@ from tests.warehouse.simulation import Rec, bad, batch_id, fold_of, good, shard
 pytestmark = pytest.mark.stack
 
 
-def test_the_same_batch_twice_changes_nothing(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+def test_the_same_batch_twice_changes_nothing(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     fold = fold_of(good(1, 2, 2, 3) + bad(4), progress=[shard()])
     warehouse.commit(batch_id(0), epoch, fold)
@@ -30,7 +30,7 @@ def test_the_same_batch_twice_changes_nothing(warehouse: PostgresqlWarehouse, sq
     assert state(sql) == before
 
 
-def test_the_same_batch_with_other_ends_is_refused(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+def test_the_same_batch_with_other_ends_is_refused(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     warehouse.commit(batch_id(0), epoch, fold_of(good(1)))
     before = state(sql)
@@ -39,7 +39,7 @@ def test_the_same_batch_with_other_ends_is_refused(warehouse: PostgresqlWarehous
     assert state(sql) == before
 
 
-def test_end_positions_of_any_length_are_told_apart(warehouse: PostgresqlWarehouse) -> None:
+def test_end_positions_of_any_length_are_told_apart(warehouse: Warehouse) -> None:
     epoch = warehouse.take_epoch("events")
     long = "x" * 70_000
     warehouse.commit(batch_id(0, ends=long + "1"), epoch, fold_of(good(1)))
@@ -49,7 +49,7 @@ def test_end_positions_of_any_length_are_told_apart(warehouse: PostgresqlWarehou
 
 
 def test_a_new_checkpoint_that_reads_everything_again_counts_nothing_twice(
-    warehouse: PostgresqlWarehouse, sql: Sql
+    warehouse: Warehouse, sql: Sql
 ) -> None:
     epoch = warehouse.take_epoch("events")
     records = good(1, 2, 3) + bad(4)
@@ -62,7 +62,7 @@ def test_a_new_checkpoint_that_reads_everything_again_counts_nothing_twice(
 
 
 def test_copies_in_other_partitions_cost_one_more_fold_and_the_good_one_stays(
-    warehouse: PostgresqlWarehouse, sql: Sql
+    warehouse: Warehouse, sql: Sql
 ) -> None:
     epoch = warehouse.take_epoch("events")
     told: list[Exclusions] = []
@@ -80,7 +80,7 @@ def test_copies_in_other_partitions_cost_one_more_fold_and_the_good_one_stays(
     assert requests(sql) == 2
 
 
-def test_a_fold_that_ignores_what_it_is_told_is_refused(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+def test_a_fold_that_ignores_what_it_is_told_is_refused(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     fold = fold_of(good(1) + good(1, partition=1))
     with pytest.raises(WarehouseRefused, match="did not leave out"):
@@ -88,7 +88,7 @@ def test_a_fold_that_ignores_what_it_is_told_is_refused(warehouse: PostgresqlWar
     assert not sql("select * from batches")
 
 
-def test_a_mended_record_moves_from_rejected_to_counted(warehouse: PostgresqlWarehouse, sql: Sql) -> None:
+def test_a_mended_record_moves_from_rejected_to_counted(warehouse: Warehouse, sql: Sql) -> None:
     epoch = warehouse.take_epoch("events")
     warehouse.commit(batch_id(0), epoch, fold_of(bad(1, 2, 3)))
     warehouse.commit(batch_id(1), epoch, fold_of(good(2)))
@@ -160,7 +160,7 @@ def test_two_streams_commit_at_once_and_each_number_counts_once(connect: Connect
     """Both carry the same numbers; both split before either commits."""
     barrier, results = threading.Barrier(2), []
 
-    def job(stream: str, warehouse: PostgresqlWarehouse) -> None:
+    def job(stream: str, warehouse: Warehouse) -> None:
         epoch = warehouse.take_epoch(stream)
         fold, calls = fold_of(good(*range(1, 101))), []
 
@@ -198,7 +198,7 @@ def test_readers_do_not_wait_for_a_writer(connect: Connect, sql: Sql) -> None:
 
 
 def test_a_source_without_order_is_rejected_beyond_the_limit_and_stays_missing(
-    warehouse: PostgresqlWarehouse, sql: Sql, url: str, clock: ManualClock
+    warehouse: Warehouse, sql: Sql, url: str, clock: ManualClock
 ) -> None:
     epoch = warehouse.take_epoch("events")
     everything = RangeSet.from_numbers(np.arange(1, MAX_RANGES // 2 + 4, dtype=np.int64) * 2)
