@@ -73,7 +73,7 @@ def _load(
     from batch_jobs.load_warehouse.loader import Loader  # noqa: PLC0415  the help should not wait for it
     from batch_jobs.load_warehouse.staging import streamed  # noqa: PLC0415  the same
     from headrace.schemas.registry import OUTPUTS  # noqa: PLC0415  the same
-    from headrace.warehouse.session import open_session  # noqa: PLC0415  the same
+    from headrace.warehouse.opening import open_session  # noqa: PLC0415  the same
     from headrace.warehouse.warehouse import connect  # noqa: PLC0415  the same
 
     url = place.warehouse_url(may_make=True)

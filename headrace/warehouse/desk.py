@@ -7,8 +7,9 @@ import pyarrow as pa
 
 from headrace.ops.clock import Clock
 from headrace.warehouse import batch_writer
+from headrace.warehouse.opening import open_session
 from headrace.warehouse.probe import AFTER_COMMIT, AFTER_STAGE, BEFORE_COMMIT, Probe, no_probe
-from headrace.warehouse.session import Cursor, open_session
+from headrace.warehouse.session import Cursor
 from headrace.warehouse.system_tables import LOCK_WRITERS
 
 

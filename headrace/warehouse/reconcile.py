@@ -10,9 +10,10 @@ from headrace.warehouse.archive_store import Archive, Progress, note_gaps, read_
 from headrace.warehouse.books import read_books, read_said
 from headrace.warehouse.ledger import SourceLedger
 from headrace.warehouse.ledger_store import read_sources, write_changes
+from headrace.warehouse.opening import open_session
 from headrace.warehouse.ranges import RangeSet
 from headrace.warehouse.report import Report, Said, is_silent
-from headrace.warehouse.session import Session, open_session
+from headrace.warehouse.session import Session
 from headrace.warehouse.system_tables import LOCK_WRITERS
 
 POLL_SECONDS, ARCHIVE_POLL_SECONDS = 0.5, 2.0

@@ -15,8 +15,9 @@ from headrace.schemas.targets.sql import quote
 from headrace.warehouse import batch_writer
 from headrace.warehouse.ledger import Ledger
 from headrace.warehouse.ledger_store import read_sources
+from headrace.warehouse.opening import open_session
 from headrace.warehouse.probe import AFTER_COMMIT, BEFORE_COMMIT, Probe, no_probe
-from headrace.warehouse.session import Cursor, open_session
+from headrace.warehouse.session import Cursor
 from headrace.warehouse.staging import arrow_schema, rows_of
 from headrace.warehouse.system_tables import LOCK_WRITERS, REJECTS, REPLAYED_LINES
 

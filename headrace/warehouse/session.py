@@ -3,11 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 
-from headrace.errors import SettingsError
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.tables import Table
 
@@ -78,14 +76,3 @@ class Session(Protocol):
     def close(self) -> None:
         """Drop the connection."""
         ...
-
-
-def open_session(url: str) -> Session:
-    """The session for a warehouse's address; nothing is connected yet. Raises `SettingsError`."""
-    # A driver is loaded only where it is used.
-    scheme = urlsplit(url).scheme
-    if scheme in {"postgresql", "postgres"}:
-        from headrace.warehouse.engines.postgresql import PostgresqlSession  # noqa: PLC0415
-
-        return PostgresqlSession(url)
-    raise SettingsError(f"HEADRACE_WAREHOUSE_URL: expected postgresql://…, got the scheme {scheme!r}")

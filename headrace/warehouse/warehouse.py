@@ -21,6 +21,7 @@ from headrace.warehouse.batch import (
 )
 from headrace.warehouse.ledger import check_refold, exclusions, highest, replayed, settled
 from headrace.warehouse.ledger_store import Basis, LedgerStore, read_version, write_changes
+from headrace.warehouse.opening import open_session
 from headrace.warehouse.probe import (
     AFTER_COMMIT,
     AFTER_STAGE,
@@ -29,7 +30,7 @@ from headrace.warehouse.probe import (
     Probe,
     no_probe,
 )
-from headrace.warehouse.session import Cursor, Session, open_session
+from headrace.warehouse.session import Cursor, Session
 from headrace.warehouse.system_tables import LOCK_WRITERS
 
 

@@ -12,7 +12,7 @@ from headrace.schemas import tables
 from headrace.schemas.tables import Column, Table
 from headrace.schemas.targets.postgresql import create_table
 from headrace.warehouse.copy_text import ROWS_PER_CHUNK, copy_text
-from headrace.warehouse.session import open_session
+from headrace.warehouse.opening import open_session
 from headrace.warehouse.staging import arrow_schema
 
 TABLE = Table(

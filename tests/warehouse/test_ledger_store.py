@@ -2,8 +2,8 @@ import pytest
 
 from headrace.warehouse.ledger import SourceLedger
 from headrace.warehouse.ledger_store import LedgerStore, read_sources
+from headrace.warehouse.opening import open_session
 from headrace.warehouse.ranges import RangeSet
-from headrace.warehouse.session import open_session
 from headrace.warehouse.warehouse import Warehouse
 from tests.warehouse.queries import Sql, ranges
 from tests.warehouse.simulation import batch_id, fold_of, good

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from headrace.warehouse import merge_sql
 from headrace.warehouse.batch_writer import merge_rejects
-from headrace.warehouse.session import open_session
+from headrace.warehouse.opening import open_session
 from headrace.warehouse.staging import arrow_schema
 from headrace.warehouse.system_tables import REJECTS
 from tests.warehouse.queries import Sql

@@ -12,7 +12,7 @@ from headrace.errors import SchemaMismatch, SettingsError, WarehouseRefused, War
 from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse import probe
 from headrace.warehouse.engines.postgresql import fate_of
-from headrace.warehouse.session import open_session
+from headrace.warehouse.opening import open_session
 from headrace.warehouse.warehouse import connect as connect_url
 from headrace.warehouse.warehouse import connect as open_warehouse
 from tests.doubles.clock import ManualClock

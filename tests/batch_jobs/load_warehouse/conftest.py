@@ -6,8 +6,9 @@ import pytest
 from batch_jobs.load_warehouse.loader import Loader
 from batch_jobs.load_warehouse.staging import streamed
 from batch_jobs.storage import Storage
+from headrace.warehouse.opening import open_session
 from headrace.warehouse.probe import Probe, no_probe
-from headrace.warehouse.session import Session, open_session
+from headrace.warehouse.session import Session
 from tests.doubles.clock import ManualClock
 from tests.warehouse.conftest import _prepared, server, sql, url  # noqa: F401  the embedded PostgreSQL
 

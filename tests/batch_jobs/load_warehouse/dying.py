@@ -9,7 +9,7 @@ from batch_jobs.load_warehouse.staging import streamed
 from batch_jobs.manifest import read_output
 from batch_jobs.storage import Storage
 from headrace.ops.clock import SystemClock
-from headrace.warehouse.session import open_session
+from headrace.warehouse.opening import open_session
 
 
 def main(url: str, root: str, folder: str, point: str) -> None:

@@ -16,8 +16,8 @@ from headrace.schemas.registry import OUTPUTS
 from headrace.schemas.tables import Table
 from headrace.warehouse import preparation, probe
 from headrace.warehouse.engines import postgresql_setup
+from headrace.warehouse.opening import open_session
 from headrace.warehouse.reconcile import reconcile
-from headrace.warehouse.session import open_session
 from headrace.warehouse.staging import arrow_schema
 from tests.batch_jobs.load_warehouse.conftest import Loaders
 from tests.batch_jobs.load_warehouse.partitions import rows, truth, write
