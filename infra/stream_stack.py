@@ -9,17 +9,22 @@ from headrace.schemas.archive import DELIVERIES
 from headrace.schemas.records.producer_status import PRODUCER_STATUS
 from headrace.schemas.records.reject import REJECT
 from headrace.schemas.streams import STREAMS
-from infra.stacks.alarms import Alarms
+from infra.stacks.alarms import Alarms, declare_topic
 from infra.stacks.archive import declare_archive
 from infra.stacks.catalog import declare_catalog
 from infra.stacks.delivery import DeliveryStream
 from infra.stacks.key import DataKey
+from infra.stacks.publish import publish
 from infra.stacks.stage import Stage
+from infra.stacks.stream_alarms import (
+    watch_delivery,
+    watch_job,
+    watch_producers,
+    watch_stream,
+    watch_transform,
+)
 from infra.stacks.streams import declare_streams
 from infra.stacks.transform import Transform
-
-METRICS, SERVICE = "headrace", "transform"
-"""Under which the transform, and in the same namespace the stream job, writes its metrics."""
 
 UNREADABLE = "unreadable"
 """What the stream job calls the type of records without a declared one, in its metrics."""
@@ -32,6 +37,12 @@ class StreamStack(cdk.Stack):
 
     `bundle`: the transform's zip; without one (the local stage) the parameters CodeBucket and CodeKey say
     where it is. The local stage lacks the delivery streams, in whose place a process of ours delivers.
+
+    Attributes:
+        streams: by their declared names.
+        archive: the bucket.
+        key: of whatever holds data, in the other stacks too.
+        alarms: `alarms.of(stack)` makes those of another stack.
     """
 
     def __init__(self, scope: Construct, stage: Stage, bundle: str | None = None) -> None:
@@ -42,33 +53,56 @@ class StreamStack(cdk.Stack):
             analytics_reporting=False,
             synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=not stage.local),
         )
-        key = DataKey(self, "Key", stage)
-        streams = declare_streams(self, stage, key)
-        archive = declare_archive(self, stage, key)
+        self._stage = stage
+        self.key = key = DataKey(self, "Key", stage)
+        self.streams = declare_streams(self, stage, key)
+        self.archive = declare_archive(self, stage, key)
         code = lambda_.Code.from_asset(bundle) if bundle else self._uploaded()
-        transform = Transform(self, stage, code, streams["errors"], key)
-        alarms = Alarms(self, key, computes=not stage.local)
-        for name, stream in streams.items():
-            alarms.of_stream(name.capitalize(), stream.stream_name)
-        alarms.of_transform(transform, METRICS, SERVICE)
-        data = [name for name in STREAMS["events"].record_types if name not in _NOT_DATA]
-        alarms.of_breaker(METRICS, streams["events"].stream_name, [*data, UNREADABLE])
+        transform = Transform(self, stage, code, self.streams["errors"], key)
+        topic = declare_topic(self, stage, key)
+        self.alarms = Alarms(self, stage, topic)
+        self._watch(transform)
         if not stage.local:
-            for name, delivery in DELIVERIES.items():
-                made = DeliveryStream(
-                    self, delivery, stream=streams[name], bucket=archive, key=key, transform=transform
-                )
-                alarms.of_delivery(name.capitalize(), made.delivery_stream_name)
-        database = declare_catalog(self, stage, archive)
-        self._tell(
-            **{f"{name.capitalize()}StreamName": stream.stream_name for name, stream in streams.items()}
+            self._deliver(transform)
+        database = declare_catalog(self, stage, self.archive)
+        publish(
+            self,
+            stage,
+            EVENTS_STREAM=self.streams["events"].stream_name,
+            ERRORS_STREAM=self.streams["errors"].stream_name,
+            ARCHIVE_BUCKET=self.archive.bucket_name,
+            ALARM_TOPIC=topic.topic_arn,
         )
         self._tell(
-            ArchiveBucketName=archive.bucket_name,
+            EventsStreamName=self.streams["events"].stream_name,
+            ErrorsStreamName=self.streams["errors"].stream_name,
+            ArchiveBucketName=self.archive.bucket_name,
             TransformFunctionName=transform.function_name,
             CatalogDatabaseName=database,
-            AlarmTopicArn=alarms.topic.topic_arn,
+            AlarmTopicArn=topic.topic_arn,
         )
+
+    def _watch(self, transform: Transform) -> None:
+        namespace, events = self._stage.metrics, self.streams["events"].stream_name
+        for name, stream in self.streams.items():
+            watch_stream(self.alarms, name, stream.stream_name)
+        watch_transform(self.alarms, transform, namespace)
+        data = [name for name in STREAMS["events"].record_types if name not in _NOT_DATA]
+        must_run = self._stage.file.cluster is not None
+        watch_job(self.alarms, namespace, events, [*data, UNREADABLE], must_run=must_run)
+        watch_producers(self.alarms, namespace)
+
+    def _deliver(self, transform: Transform) -> None:
+        for name, delivery in DELIVERIES.items():
+            made = DeliveryStream(
+                self,
+                delivery,
+                stream=self.streams[name],
+                bucket=self.archive,
+                key=self.key,
+                transform=transform,
+            )
+            watch_delivery(self.alarms, name, made.delivery_stream_name)
 
     def _uploaded(self) -> lambda_.Code:
         bucket = cdk.CfnParameter(self, "CodeBucket", description="the bucket that holds the transform's zip")

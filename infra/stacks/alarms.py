@@ -1,127 +1,95 @@
-"""The alarms: on every stream, on the transform, and on every delivery stream; all tell one topic."""
+"""How an alarm is made: its name is its page's in docs/operations.md, and it tells the stage's topic."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from infra.stacks.transform import TIMEOUT
+from infra.stacks.stage import Stage
 
-_MINUTE = cdk.Duration.minutes(1)
-_FIVE = cdk.Duration.minutes(5)
-_ABOVE = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
-_BELOW = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
-_STALE_SECONDS = 900
-_REJECTED_SHARE, _REJECTED_OF = 0.05, 100  # as the stream job's breaker judges
+MINUTE, FIVE_MINUTES = cdk.Duration.minutes(1), cdk.Duration.minutes(5)
+ABOVE = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
+BELOW = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
+NO_ALARM = cloudwatch.TreatMissingData.NOT_BREACHING
 
 
 class Alarms(Construct):
-    """Makes alarms; no data is no alarm, because an idle stream has none.
+    """Makes the alarms of one stack; mostly no data is no alarm, because what idles has none."""
 
-    `computes`: whether an alarm can be on what is computed of metrics, which the emulator does not know.
-    """
-
-    def __init__(self, scope: Construct, key: kms.IKey, *, computes: bool) -> None:
+    def __init__(self, scope: Construct, stage: Stage, topic: sns.ITopic) -> None:
         super().__init__(scope, "Alarms")
-        self._computes = computes
-        self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
+        self._stage, self.topic = stage, topic
+        self.made: list[cloudwatch.Alarm] = []
 
-    def of_stream(self, name: str, stream_name: str) -> None:
-        """Readers that fall behind, writers and readers that are refused."""
-        dimensions = {"StreamName": stream_name}
-        age = _metric("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", dimensions, "Maximum")
-        said = f"A reader of stream {name}"
-        self._raise(
-            f"{name}IteratorAge", f"{said} is more than 15 minutes behind.", age, _STALE_SECONDS * 1000
-        )
-        for word, way in (("Write", "puts to"), ("Read", "reads from")):
-            throttled = _metric("AWS/Kinesis", f"{word}ProvisionedThroughputExceeded", dimensions, "Sum")
-            text = f"Kinesis has throttled {way} stream {name} for five minutes in a row."
-            self._raise(f"{name}{word}Throttled", text, throttled, 0, periods=5)
+    def of(self, scope: Construct) -> "Alarms":
+        """The same for another stack, whose alarms are its own."""
+        return Alarms(scope, self._stage, self.topic)
 
-    def of_transform(self, function: lambda_.IFunction, namespace: str, service: str) -> None:
-        """What Lambda says of the function, and what it says of the records by itself."""
-        errors, throttles = function.metric_errors(period=_MINUTE), function.metric_throttles(period=_MINUTE)
-        self._raise("TransformErrors", "The transform failed: Firehose calls it again.", errors, 0)
-        self._raise("TransformThrottles", "Lambda has no room for the transform.", throttles, 0, periods=5)
-        longest = function.metric_duration(period=_MINUTE, statistic="Maximum")
-        near = TIMEOUT.to_milliseconds() * 8 / 10
-        self._raise("TransformDuration", "The transform is near its time-out.", longest, near)
-        told = {
-            name: _metric(namespace, name, {"service": service}, "Sum", _FIVE)
-            for name in ("RecordsFailed", "RecordsRejected", "RecordsDelivered")
-        }
-        text = "Records lie whole under the archive's error prefix: replay them."
-        self._raise("TransformFailedRecords", text, told["RecordsFailed"], 0)
-        if self._computes:
-            self._of_share(told["RecordsRejected"], told["RecordsDelivered"])
-
-    def of_breaker(self, namespace: str, stream_name: str, record_types: Iterable[str]) -> None:
-        """What the stream job's breaker says of each type, once the job reports its metrics to CloudWatch."""
-        for record_type in record_types:
-            dimensions = {"Stream": stream_name, "RecordType": record_type}
-            is_open = _metric(namespace, "BreakerOpen", dimensions, "Maximum")
-            text = f"Too large a share of the records of {record_type} is rejected."
-            self._raise(f"Breaker{record_type.title().replace('.', '').replace('_', '')}", text, is_open, 0)
-
-    def of_delivery(self, name: str, delivery_stream_name: str) -> None:
-        """An archive that is behind, that refuses, or that opens too many partitions."""
-        dimensions = {"DeliveryStreamName": delivery_stream_name}
-        fresh = _metric("AWS/Firehose", "DeliveryToS3.DataFreshness", dimensions, "Maximum")
-        text = f"Records of stream {name} wait for the archive for more than 15 minutes."
-        self._raise(f"{name}DataFreshness", text, fresh, _STALE_SECONDS)
-        success = _metric("AWS/Firehose", "DeliveryToS3.Success", dimensions, "Average", _FIVE)
-        text = f"Firehose cannot write what it reads from stream {name} to the archive."
-        self._raise(f"{name}DeliveryFails", text, success, 1, comparison=_BELOW)
-        exceeded = _metric("AWS/Firehose", "PartitionCountExceeded", dimensions, "Maximum")
-        text = f"The delivery of stream {name} has more partitions open than Firehose allows."
-        self._raise(f"{name}Partitions", text, exceeded, 0)
-
-    def _of_share(self, rejected: cloudwatch.IMetric, delivered: cloudwatch.IMetric) -> None:
-        share = cloudwatch.MathExpression(
-            expression=f"IF(rejected + delivered >= {_REJECTED_OF}, rejected / (rejected + delivered), 0)",
-            using_metrics={"rejected": rejected, "delivered": delivered},
-            period=_FIVE,
-        )
-        self._raise("TransformRejects", "The transform rejects many records.", share, _REJECTED_SHARE)
-
-    def _raise(
+    def add(
         self,
-        name: str,
+        page: str,
         text: str,
         metric: cloudwatch.IMetric,
         threshold: float,
         *,
+        which: str = "",
         periods: int = 1,
-        comparison: cloudwatch.ComparisonOperator = _ABOVE,
+        comparison: cloudwatch.ComparisonOperator = ABOVE,
+        missing: cloudwatch.TreatMissingData = NO_ALARM,
     ) -> None:
+        """One alarm, `headrace-<stage>-<page>`, or `headrace-<stage>-<page>.<which>`.
+
+        Args:
+            page: the heading of its page.
+            text: what is wrong, as the mail says it.
+            metric: of a period of its own; on the laptop one that is computed is left out.
+            threshold: that it must not pass.
+            which: which of several things it watches.
+            periods: how many in a row.
+            comparison: on which side of the threshold it is wrong.
+            missing: what it means when there is no data.
+        """
+        if self._stage.local and isinstance(metric, cloudwatch.MathExpression):
+            return  # the emulator computes nothing
         alarm = cloudwatch.Alarm(
             self,
-            name,
-            alarm_description=text,
+            page + "".join(word[:1].upper() + word[1:] for word in which.replace(".", "_").split("_")),
+            alarm_name=f"headrace-{self._stage.name}-{page}{which and '.'}{which}",
+            alarm_description=f"{text} What to do: docs/operations.md, {page}.",
             metric=metric,
             threshold=threshold,
             evaluation_periods=periods,
             comparison_operator=comparison,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            treat_missing_data=missing,
         )
         tell = actions.SnsAction(self.topic)
         alarm.add_alarm_action(tell)
         alarm.add_ok_action(tell)
+        self.made.append(alarm)
 
 
-def _metric(
+def declare_topic(scope: Construct, stage: Stage, key: kms.IKey) -> sns.Topic:
+    """What all alarms of the stage tell, and who is mailed: whoever the stage file names, once they agree."""
+    topic = sns.Topic(scope, "AlarmTopic", master_key=key, enforce_ssl=True)
+    if address := stage.file.stream.alarm_email:
+        sns.Subscription(
+            scope, "AlarmMail", topic=topic, protocol=sns.SubscriptionProtocol.EMAIL, endpoint=address
+        )
+    return topic
+
+
+def metric(
     namespace: str,
     name: str,
     dimensions: Mapping[str, str],
     statistic: str,
-    period: cdk.Duration = _MINUTE,
+    period: cdk.Duration = MINUTE,
 ) -> cloudwatch.Metric:
+    """A metric of one thing."""
     return cloudwatch.Metric(
         namespace=namespace,
         metric_name=name,
@@ -129,3 +97,16 @@ def _metric(
         statistic=statistic,
         period=period,
     )
+
+
+def selected(
+    namespace: str, aggregate: str, where: str = "", period: cdk.Duration = MINUTE
+) -> cloudwatch.MathExpression:
+    """`MAX(SpoolAgeSeconds)` and the like, over all that have the metric, whatever they are called.
+
+    Source: Amazon CloudWatch User Guide, "Create alarms on Metrics Insights queries".
+    """
+    query = f'SELECT {aggregate} FROM "{namespace}"'  # noqa: S608  of metrics, by names of our own
+    if where:
+        query += f" WHERE {where}"
+    return cloudwatch.MathExpression(expression=query, period=period, label=aggregate)

@@ -50,6 +50,11 @@ class Stage:
         """The name of one of its stacks: `headrace-prod-stream`."""
         return f"headrace-{self.name}-{part}"
 
+    @property
+    def metrics(self) -> str:
+        """The namespace of its metrics in CloudWatch, which processes are given as HEADRACE_EMF_NAMESPACE."""
+        return f"headrace-{self.name}"
+
     def parameter(self, name: str) -> str:
         """Where in the SSM Parameter Store a published name lies: `/headrace/prod/<name>`."""
         return f"/headrace/{self.name}/{name}"

@@ -14,6 +14,9 @@ from infra.stacks.accepted import accept
 from infra.stacks.key import through
 from infra.stacks.stage import Stage
 
+SERVICE = "transform"
+"""What it calls itself in its metrics and its log."""
+
 TIMEOUT = cdk.Duration.seconds(60)
 _LOG_DAYS = logs.RetentionDays.THREE_MONTHS
 
@@ -45,7 +48,11 @@ class Transform(lambda_.Function):
             timeout=TIMEOUT,
             role=role,
             log_group=log,
-            environment={"HEADRACE_ERROR_STREAM": errors.stream_name, "POWERTOOLS_SERVICE_NAME": "transform"},
+            environment={
+                "HEADRACE_ERROR_STREAM": errors.stream_name,
+                "HEADRACE_EMF_NAMESPACE": stage.metrics,
+                "POWERTOOLS_SERVICE_NAME": SERVICE,
+            },
         )
         writes_log = ["logs:CreateLogStream", "logs:PutLogEvents"]
         for statement in (

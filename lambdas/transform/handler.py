@@ -37,7 +37,7 @@ def handle(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         return _error_stream().put(parcels, context.get_remaining_time_in_millis)
 
     answers, tally = split(event["records"], put)
-    report(tally)
+    report(tally, _SETTINGS.emf_namespace)
     return {"records": answers}
 
 

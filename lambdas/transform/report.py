@@ -7,15 +7,15 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit, single_metric
 
 from lambdas.transform.tally import Tally
 
-NAMESPACE, SERVICE = "headrace", "transform"
+SERVICE = "transform"
 _MOST_PLACES = 20  # in one line of the log
 
 _logger = Logger(service=SERVICE)
 
 
-def report(tally: Tally) -> None:
+def report(tally: Tally, namespace: str) -> None:
     """Write the metrics, in the Embedded Metric Format, and say what failed and where it lay on `events`."""
-    metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+    metrics = Metrics(namespace=namespace, service=SERVICE)
     metrics.add_metric("RecordsDelivered", MetricUnit.Count, tally.delivered)
     metrics.add_metric("RecordsRejected", MetricUnit.Count, tally.rejected.total())
     metrics.add_metric("RejectsForwarded", MetricUnit.Count, tally.forwarded)
@@ -23,7 +23,7 @@ def report(tally: Tally) -> None:
     metrics.add_metric("ResponseBytes", MetricUnit.Bytes, tally.response_bytes)
     metrics.flush_metrics()
     for reason, number in tally.failed.items():
-        with single_metric("RecordsFailed", MetricUnit.Count, number, namespace=NAMESPACE) as metric:
+        with single_metric("RecordsFailed", MetricUnit.Count, number, namespace=namespace) as metric:
             metric.add_dimension("service", SERVICE)
             metric.add_dimension("code", reason)
         places = [

@@ -57,8 +57,11 @@ def test_the_laptop_lacks_what_the_emulator_cannot_do_and_nothing_else(
         "AccessLogsPolicy",
         "ArchivePolicy",
         "AlarmsTransformRejects",
+        "AlarmsLateShare",
+        "AlarmsSpoolAge",
+        "AlarmsSpoolFull",
         *(
-            f"Alarms{name.capitalize()}{what}"
+            f"Alarms{what}{name.capitalize()}"
             for name in DELIVERIES
             for what in ("DataFreshness", "DeliveryFails", "Partitions")
         ),
@@ -75,6 +78,8 @@ def test_every_stream_function_and_delivery_has_its_alarms(on_aws: Template) -> 
     expected.add(("RecordsFailed", "transform"))
     data = set(STREAMS["events"].record_types) - {"reject.v1", "producer_status.v1"}
     expected |= {("BreakerOpen", record_type, "<Events>") for record_type in {*data, "unreadable"}}
+    for metric in ("WarehouseLagSeconds", "MissingRecords", "WrongOutputs", "SilentSources"):
+        expected.add((metric, "<Events>"))
     for name in STREAMS:
         for metric in (
             "GetRecords.IteratorAgeMilliseconds",
@@ -88,10 +93,17 @@ def test_every_stream_function_and_delivery_has_its_alarms(on_aws: Template) -> 
     assert watched == expected
 
 
-def test_every_alarm_tells_someone_and_says_what_is_wrong(on_aws: Template) -> None:
-    for alarm in of_type(on_aws, "AWS::CloudWatch::Alarm").values():
-        assert [plain(action) for action in alarm["AlarmActions"]] == ["<AlarmsTopic>"]
-        assert alarm["AlarmDescription"].endswith(".")
+def test_a_stage_with_a_cluster_is_told_when_the_stream_job_says_nothing(on_laptop: Template) -> None:
+    def silence(template: Template) -> object:
+        (alarm,) = (
+            alarm
+            for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
+            if alarm.get("MetricName") == "WarehouseLagSeconds"
+        )
+        return alarm["TreatMissingData"]
+
+    assert silence(synthesized("prod").templates["stream"]) == "breaching"
+    assert silence(on_laptop) == "notBreaching"
 
 
 def test_the_transform_may_put_rejects_and_write_its_log(on_aws: Template) -> None:
