@@ -1,0 +1,41 @@
+"""Reading and migrating over a connection."""
+
+from collections.abc import Sequence
+
+from headrace.warehouse.reader import Rows, Statement
+from headrace.warehouse.session import Cursor, Session
+
+
+class SessionOperator:
+    """See `Operator`; every call is one transaction of the session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def read(self, *statements: Statement) -> list[Rows]:
+        """See `Reader`."""
+        with self._session.snapshot() as cursor:
+            return [rows_of(cursor, statement) for statement in statements]
+
+    def apply(self, *steps: Sequence[Statement]) -> None:
+        """See `Operator`: all steps are one transaction."""
+        with self._session.transaction() as cursor:
+            for step in steps:
+                for statement in step:
+                    cursor.execute(*statement)
+
+    def apply_alone(self, statement: Statement) -> None:
+        """See `Operator`."""
+        with self._session.cursor() as cursor:
+            cursor.execute(*statement)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._session.close()
+
+
+def rows_of(cursor: Cursor, statement: Statement) -> Rows:
+    """What the statement finds, in the cursor's transaction."""
+    cursor.execute(*statement)
+    columns = cursor.columns
+    return Rows(columns, cursor.fetchall() if columns else [])
