@@ -25,6 +25,10 @@ COMMANDS = {
     "events": Lazy("cli.events", "Show the newest records of the stream, and follow it."),
     "errors": Lazy("cli.errors", "Show the newest rejects, and follow them."),
     "replay-errors": Lazy("cli.replay_errors", "Put rejected records back, mended or as they are."),
+    "deploy": Lazy("cli.deploy", "Deploy a stage, on AWS or here, and prove that it works."),
+    "diff": Lazy("cli.diff", "Show what a deployment would change."),
+    "smoke": Lazy("cli.smoke", "Send records through a stage, and see them counted."),
+    "destroy": Lazy("cli.destroy", "Remove a stage, and say what is left of it."),
     "batch": Lazy("cli.batch.group", "Loan files to tables, MySQL and a decision tree."),
     "reference": Lazy("cli.reference", "Print every setting, metric, stream, table and error."),
 }

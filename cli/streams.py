@@ -32,7 +32,7 @@ def reached(place: Place) -> Iterator[Reached]:
 
     environ = place.streams_environ()
     settings = load(ReplaySettings, environ)
-    with _as_own(environ):
+    with as_own(environ):
         kinesis = connect(place.clock)
         lake = None if settings.archive_bucket is None else objects.connect(settings.archive_bucket, environ)
         try:
@@ -54,7 +54,7 @@ def heeding_signals() -> Iterator[Shutdown]:
 
 
 @contextmanager
-def _as_own(environ: Mapping[str, str]) -> Iterator[None]:
+def as_own(environ: Mapping[str, str]) -> Iterator[None]:
     """The AWS SDK reads the process's own environment, so it becomes that one within the block."""
     own = os.environ  # noqa: TID251  see above
     before = dict(own)

@@ -25,6 +25,7 @@
         ├── BatchMismatch           a committed batch id came back with other end positions
         ├── QueryFailed             Spark ended the stream job's query for a reason of its own
         ├── LocalStackFailed        a part of the local stack is missing or did not start
+        ├── DeploymentFailed        a stage was not deployed, or not destroyed, and why
         ├── WarehouseRefused        the warehouse will not accept this statement or these rows
         ├── ArchiveRefused          the archive's bucket, or an object of it, may not be read or written
         ├── MendFailed              the mending file is missing, or what it holds failed
@@ -155,6 +156,10 @@ class QueryFailed(HaltError):
 
 class LocalStackFailed(HaltError):
     """A part of the local stack is missing, or did not start or stop."""
+
+
+class DeploymentFailed(HaltError):
+    """A stage could not be deployed, shown or destroyed; the same command again goes on where it ended."""
 
 
 class WarehouseRefused(HaltError):

@@ -76,6 +76,23 @@ def deploy(state: State, environ: Mapping[str, str], clock: Clock, say: Callable
     return outputs
 
 
+def ready(state: State, environ: Mapping[str, str], clock: Clock) -> dict[str, str]:
+    """Make the emulator ready for the stack to be deployed by other hands, and say with what parameters.
+
+    The code is uploaded, and a stack that is broken is removed; a whole one is brought up to date in place.
+    """
+    code = bundle.build(state.functions)
+    emulator = _Emulator.at(environ, clock)
+    emulator.upload(code)
+    kept = {} if emulator.is_whole() else emulator.begin_anew()
+    return _place_of(code.name) | kept
+
+
+def code(state: State) -> dict[str, str]:
+    """The parameters that name the code of this checkout."""
+    return _place_of(bundle.build(state.functions).name)
+
+
 @dataclass(frozen=True)
 class _Emulator:
     """One emulator, and what a deployment asks of it."""
@@ -114,16 +131,12 @@ class _Emulator:
 
     def bring_up(self, key: str) -> bool:
         """Let the stack run the code under the key; whether anything had to be changed."""
-        stack = self._stack()
-        if stack is not None and stack["StackStatus"] in _WHOLE and self._holds_all():
+        if self.is_whole():
             if not self._update(key):
                 return False
             if self._settled() in _DONE:
                 return True
-        if stack is not None:
-            self.stacks.delete_stack(StackName=STACK)
-            self._settled()
-        self._create(key)
+        self._create(key, self.begin_anew())
         if (status := self._settled()) not in _DONE:
             raise LocalStackFailed(f"stack {STACK} on the emulator is {status}: {self._reasons()}")
         return True
@@ -139,17 +152,25 @@ class _Emulator:
             told["TransformFunctionName"],
         )
 
-    def _create(self, key: str) -> None:
+    def is_whole(self) -> bool:
+        """Whether the stack is there with all that it tells of, so that it can be updated."""
+        status = self._settled()
+        return status in _WHOLE and self._holds_all()
+
+    def begin_anew(self) -> dict[str, str]:
+        """Remove what there is of the stack; the parameters by which a new one keeps what holds data."""
+        if self._stack() is not None:
+            self.stacks.delete_stack(StackName=STACK)
+            self._settled()
         holders = {f"{name.capitalize()}Stream": self._has_stream(name) for name in STREAMS}
         holders["ArchiveBucket"] = self._has_bucket(environment.ARCHIVE_BUCKET)
-        kept: list[ParameterTypeDef] = [
-            {"ParameterKey": name, "ParameterValue": KEEP if there else MAKE}
-            for name, there in holders.items()
-        ]
+        return {name: KEEP if there else MAKE for name, there in holders.items()}
+
+    def _create(self, key: str, holders: Mapping[str, str]) -> None:
         self.stacks.create_stack(
             StackName=STACK,
             TemplateBody=template_body(),
-            Parameters=[*kept, *_code(key)],
+            Parameters=_parameters({**holders, **_place_of(key)}),
             Capabilities=["CAPABILITY_IAM"],
         )
 
@@ -163,7 +184,7 @@ class _Emulator:
             self.stacks.update_stack(
                 StackName=STACK,
                 TemplateBody=template_body(),
-                Parameters=[*same, *_code(key)],
+                Parameters=[*same, *_parameters(_place_of(key))],
                 Capabilities=["CAPABILITY_IAM"],
             )
         except botocore.exceptions.ClientError as error:
@@ -185,7 +206,7 @@ class _Emulator:
     def _settled(self) -> str:
         """The stack's status once nothing is under way; a deleted one has none. Raises LocalStackFailed."""
         deadline = self.clock.monotonic() + _SECONDS
-        while (stack := self._stack()) is not None and stack["StackStatus"].endswith("_IN_PROGRESS"):
+        while (stack := self._stack()) is not None and _is_under_way(stack["StackStatus"]):
             if self.clock.monotonic() > deadline:
                 raise LocalStackFailed(f"stack {STACK} is {stack['StackStatus']} for {_SECONDS} s.")
             self.clock.sleep(_POLL_SECONDS)
@@ -226,8 +247,14 @@ class _Emulator:
         return any(bucket["Name"] == name for bucket in self.s3.list_buckets()["Buckets"])
 
 
-def _code(key: str) -> "list[ParameterTypeDef]":
-    return [
-        {"ParameterKey": "CodeBucket", "ParameterValue": CODE_BUCKET},
-        {"ParameterKey": "CodeKey", "ParameterValue": key},
-    ]
+def _is_under_way(status: str) -> bool:
+    """Nothing is done about a change set that somebody only looks at."""
+    return status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
+
+
+def _place_of(key: str) -> dict[str, str]:
+    return {"CodeBucket": CODE_BUCKET, "CodeKey": key}
+
+
+def _parameters(given: Mapping[str, str]) -> "list[ParameterTypeDef]":
+    return [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]

@@ -72,11 +72,19 @@ class Stack:
 
     def start_services(self) -> None:
         """The emulator, PostgreSQL, the deployed streams and functions, the tables and the `env` file."""
+        self.start_platform()
+        deployment.deploy(self.state, self.state.read_env(), self.clock, self.say)
+        self.prepare_tables()
+
+    def start_platform(self) -> None:
+        """The emulator and PostgreSQL, with nothing on them yet, and the `env` file."""
         aws = emulator.start(self.state, self.environ, self.clock, preferred=self.emulator_port)
         self._say_started("AWS emulator", aws, self.emulator_port)
         database = self.start_database()
         self.state.write_env(environment.describe(self.state, aws, database))
-        deployment.deploy(self.state, self.state.read_env(), self.clock, self.say)
+
+    def prepare_tables(self) -> None:
+        """The warehouse's tables."""
         with closing(self._warehouse()) as warehouse:
             warehouse.prepare(list(OUTPUTS.values()))
         self.say(f"warehouse tables: {', '.join(OUTPUTS)}")
@@ -109,6 +117,11 @@ class Stack:
         if not now and processes.find(self.state, emulator.NAME):
             self._let_the_workers_catch_up()
         for name in _STOPPED_IN_ORDER:
+            self._stop(name)
+
+    def stop_workers(self) -> None:
+        """Stop what works on the streams; the services go on."""
+        for name in NAMES:
             self._stop(name)
 
     def behind(self, names: Collection[str] = NAMES) -> str | None:

@@ -97,6 +97,11 @@ class State:
         """The built functions, by the hash of what they were built from: kept when the rest is wiped."""
         return self.root / "functions"
 
+    @property
+    def deployment(self) -> Path:
+        """What deployments keep of any stage: the synthesized stacks, whose turn it is, what is to go."""
+        return self.root / "deployment"
+
     def make(self) -> None:
         """Create the folders that every command needs."""
         self.run.mkdir(parents=True, exist_ok=True)

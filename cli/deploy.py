@@ -1,0 +1,76 @@
+"""`headrace deploy`: a stage as its file asks for it, on AWS or on the laptop."""
+
+import click
+
+from cli.changes_shown import draw, stores
+from cli.consoles import console
+from cli.place import Place, tell
+from cli.smoke import WAIT_SECONDS, smoke
+from cli.staged import Site, environ_of, opened, stage_option
+from headrace.errors import DeploymentFailed
+from infra.deployment.deployment import Deployment
+
+
+@click.command(epilog="Example: headrace deploy --stage prod")
+@stage_option
+@click.option("--yes", is_flag=True, help="Ask nothing; refuses where data stores are at stake.")
+@click.option(
+    "--wait",
+    default=WAIT_SECONDS,
+    show_default=True,
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="How long the smoke test may take.",
+)
+@click.pass_obj
+def command(place: Place, name: str, wait: float, *, yes: bool) -> int:
+    """Deploy a stage: its stacks, the warehouse's schema and the stream job; then prove that it works.
+
+    First it shows who deploys where and what changes, and asks; data stores that would be replaced or
+    destroyed are asked for by name. Ended at any point, Ctrl-C and kill -9 included, it is finished by
+    running it again.
+    """
+    with opened(place, name) as site:
+        _bring_up(site, yes=yes)
+        tell("warehouse: applying the schema")
+        site.target.apply_schema()
+        site.target.run_job()
+    return smoke(place, environ_of(place, name), wait=wait)
+
+
+def _bring_up(site: Site, *, yes: bool) -> None:
+    deployment = site.synthesized()
+    if not deployment.is_bootstrapped():
+        _confirm("The region lacks the CDK's bootstrap stack, CDKToolkit. Make it?", yes=yes)
+        deployment.bootstrap()
+    deployment.mend()
+    parameters = site.target.make_ready()
+    found = deployment.view(parameters)
+    console().print(draw(found))
+    _tell_strangers(deployment)
+    if not found:
+        return
+    if named := stores(found):
+        tell("Data stores that the service would lose:\n" + "\n".join(named))
+        if yes:
+            raise DeploymentFailed("--yes does not answer for data: look at it, and run it without --yes.")
+        typed = click.prompt("Type the stage's name to go on", default="", show_default=False, err=True)
+        if typed != site.stage.name:
+            raise click.Abort
+    else:
+        _confirm(f"Deploy stage {site.stage.name}?", yes=yes)
+    deployment.bring_up(parameters)
+    site.journal.close()  # what a destruction had left to account for is in the stacks again
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if not yes:
+        click.confirm(question, abort=True, err=True)
+
+
+def _tell_strangers(deployment: Deployment) -> None:
+    for stack in deployment.strangers():
+        tell(
+            f"{stack} is deployed, and the stage's file does not ask for it: it stays, and costs, until "
+            f"`headrace destroy --stage {deployment.stage.name} --stack {stack}`"
+        )
