@@ -161,7 +161,7 @@ class Bench:
             settings, self.connection, start=start, partitions=self.spark.sparkContext.defaultParallelism
         )
         reader = self.spark.readStream.format(NAME).options(**options).load()
-        checkpoint = str(settings.checkpoint_folder.resolve())
+        checkpoint = settings.checkpoint_location
         writer = reader.writeStream.option("checkpointLocation", checkpoint).foreachBatch(each)
         return writer.trigger(processingTime="100 milliseconds").start()
 

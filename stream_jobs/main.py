@@ -5,7 +5,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from headrace.errors import HaltError
+from pyspark.sql import SparkSession
+
+from headrace.errors import FencedOut, HaltError
 from headrace.ops.clock import Clock
 from headrace.ops.emf import EmfReporter
 from headrace.ops.health import HealthServer
@@ -20,7 +22,7 @@ from stream_jobs.java import find_java
 from stream_jobs.monitor import Monitor
 from stream_jobs.patience import Stopped, patiently
 from stream_jobs.query import StreamQuery, starting_position
-from stream_jobs.session import spark_session
+from stream_jobs.session import spark_session, submitted_session
 from stream_jobs.settings import StreamJobSettings
 from stream_jobs.source.connection import StreamConnection
 
@@ -51,10 +53,15 @@ def run(
     try:
         with HealthServer(monitor.health, port=settings.health_port) as server:
             logger.info("stream job starts", stream=settings.stream, health=f"http://127.0.0.1:{server.port}")
-            find_java(environ)
+            if not settings.submitted:
+                find_java(environ)
             _stream(settings, clock, shutdown, monitor, probe)
     except Stopped:
         pass
+    except FencedOut as error:
+        logger.error("stream job ends: a newer one has taken over", why=str(error))  # noqa: TRY400  told whole
+        # A cluster starts anew what ended badly, and the new life would fence the newer job out in its turn.
+        return _GOOD if settings.submitted else _FAILED
     except HaltError as error:
         logger.error("stream job ends", error=type(error).__name__, why=str(error))  # noqa: TRY400  told whole
         return _FAILED
@@ -72,6 +79,14 @@ def _reporter(settings: StreamJobSettings, clock: Clock) -> EmfReporter:
     )
 
 
+def _session(settings: StreamJobSettings) -> SparkSession:
+    if settings.submitted:
+        return submitted_session()
+    return spark_session(
+        master=settings.spark_master, memory=settings.spark_memory, state=Path(settings.state)
+    )
+
+
 def _stream(
     settings: StreamJobSettings, clock: Clock, shutdown: Shutdown, monitor: Monitor, probe: Probe
 ) -> None:
@@ -82,9 +97,7 @@ def _stream(
     warehouse = connect(settings.warehouse_url, clock, breaker_share=settings.breaker_share, probe=probe)
     patiently(lambda: warehouse.prepare(list(OUTPUTS.values())), shutdown, monitor)
     monitor.phase("starting Spark")
-    spark = spark_session(
-        master=settings.spark_master, memory=settings.spark_memory, state=Path(settings.state)
-    )
+    spark = _session(settings)
     try:
         identity = stream_identity(stream.name, stream.created)
         epoch = patiently(lambda: warehouse.take_epoch(identity), shutdown, monitor)

@@ -56,7 +56,7 @@ class StreamQuery:
             spark.readStream.format(NAME)
             .options(**options)
             .load()
-            .writeStream.option("checkpointLocation", str(settings.checkpoint_folder.resolve()))
+            .writeStream.option("checkpointLocation", settings.checkpoint_location)
             .trigger(processingTime=f"{settings.trigger_ms} milliseconds")
             .foreachBatch(committer)
             .start()

@@ -8,6 +8,9 @@ import msgspec
 from headrace.ops.settings import Setting
 from headrace.warehouse.batch import BREAKER_SHARE
 
+SUBMITTED = "submitted"
+"""Spark's master is the one that spark-submit was told, as on a cluster."""
+
 
 class StreamJobSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Read once, at the entry point; endpoint, region and credentials of AWS as for any AWS SDK."""
@@ -18,7 +21,8 @@ class StreamJobSettings(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: Annotated[
         str,
         Setting(
-            "HEADRACE_CHECKPOINT", "Spark's checkpoint folder; '' for one per stream in the state folder"
+            "HEADRACE_CHECKPOINT",
+            "Spark's checkpoint folder, or its URL (s3://…); '' for one per stream in the state folder",
         ),
     ] = ""
     cache: Annotated[
@@ -28,7 +32,10 @@ class StreamJobSettings(msgspec.Struct, frozen=True, kw_only=True):
     cache_bytes: Annotated[
         int, Setting("HEADRACE_CACHE_BYTES", "how much may wait there before fetching pauses")
     ] = 512 << 20
-    spark_master: Annotated[str, Setting("HEADRACE_SPARK_MASTER", "Spark's master")] = "local[*]"
+    spark_master: Annotated[
+        str,
+        Setting("HEADRACE_SPARK_MASTER", "Spark's master; `submitted`: as spark-submit was told"),
+    ] = "local[*]"
     spark_memory: Annotated[str, Setting("HEADRACE_SPARK_MEMORY", "memory of Spark's driver")] = "2g"
     trigger_ms: Annotated[
         int, Setting("HEADRACE_TRIGGER_MS", "milliseconds between the starts of two batches, at least")
@@ -72,9 +79,17 @@ class StreamJobSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "human"
 
     @property
-    def checkpoint_folder(self) -> Path:
-        """Where Spark keeps offsets and commits."""
-        return Path(self.checkpoint) if self.checkpoint else Path(self.state) / "checkpoint" / self.stream
+    def submitted(self) -> bool:
+        """Whether the job runs under spark-submit, which has started Java and says how large Spark is."""
+        return self.spark_master == SUBMITTED
+
+    @property
+    def checkpoint_location(self) -> str:
+        """Where Spark keeps offsets and commits: a folder's whole path, or a URL."""
+        if "://" in self.checkpoint:
+            return self.checkpoint
+        folder = Path(self.checkpoint) if self.checkpoint else Path(self.state) / "checkpoint" / self.stream
+        return str(folder.resolve())
 
     @property
     def status_file(self) -> Path:

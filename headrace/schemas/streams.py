@@ -53,6 +53,10 @@ STREAMS: dict[str, Stream] = {
 }
 
 
+QUERY_VERSION = 1
+"""Of the stream job's query: raised with whatever makes the checkpoint of the former one useless to it."""
+
+
 def stream_identity(name: str, created_ms: int) -> str:
     """What progress is kept under: a stream that was made anew under the name is another stream.
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from headrace.errors import LocalStackFailed
-from infra import bundle
-from infra.bundle import HANDLER, PLATFORMS, build
+from infra import bundle, packing
+from infra.bundle import HANDLER, PLATFORMS, TRANSFORM, build
+from infra.packing import Recipe
 
 ROOT = Path(__file__).parents[2]
 GOOD = ROOT / "headrace/schemas/examples/web_access.v1/good/as-in-the-design.json"
@@ -47,11 +48,11 @@ def test_two_builds_of_the_same_inputs_are_the_same_bytes_and_a_built_one_is_tak
 
 
 def test_an_input_that_changes_makes_another_bundle(native: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "PYTHON", "3.12")
-    assert bundle._fingerprint("native") not in native.name
+    monkeypatch.setattr(packing, "PYTHON", "3.12")
+    assert TRANSFORM.fingerprint("native") not in native.name
     monkeypatch.undo()
-    assert bundle._fingerprint("native") in native.name
-    assert len({bundle._fingerprint(platform) for platform in PLATFORMS}) == len(PLATFORMS)
+    assert TRANSFORM.fingerprint("native") in native.name
+    assert len({TRANSFORM.fingerprint(platform) for platform in PLATFORMS}) == len(PLATFORMS)
 
 
 def test_the_zip_transforms_a_record_where_only_botocore_stands_beside_it(
@@ -94,12 +95,10 @@ def test_a_dependency_that_cannot_be_installed_is_told(
 ) -> None:
     lock = tmp_path / "requirements.lock"
     lock.write_text("msgspec==0.22.0 --hash=sha256:" + "0" * 64 + "\n")
-    monkeypatch.setattr(bundle, "_LOCK", lock)
-    monkeypatch.setattr(bundle, "ROOT", Path("/"))
-    monkeypatch.setattr(bundle, "_own_files", lambda: iter(()))
+    monkeypatch.setattr(packing, "ROOT", Path("/"))
     monkeypatch.setenv("UV_OFFLINE", "1")
     with pytest.raises(LocalStackFailed, match="msgspec"):
-        build(tmp_path / "out")
+        Recipe(name="none", title="nothing", lock=lock, ours=()).build(tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -110,7 +109,7 @@ def test_every_platform_is_installed_for_itself(tmp_path: Path, monkeypatch: pyt
         asked.append(command)
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr("infra.bundle.subprocess.run", run)
+    monkeypatch.setattr("infra.packing.subprocess.run", run)
     build(tmp_path, "aarch64-manylinux_2_28")
     install = next(command for command in asked if "install" in command)
     assert install[install.index("--python-platform") + 1] == "aarch64-manylinux_2_28"

@@ -1,0 +1,171 @@
+"""The archive in a folder of its own, run by a bare Spark: no checkout, no dependency of the tests."""
+
+import contextlib
+import os
+import platform
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.cluster.job_archive import ARCHITECTURES, ENTRY, ENVIRONMENT, JOB, build
+from infra.local import java
+from infra.package_index import as_pip_is_set_up
+from tests.doubles.kinesis import KinesisDouble
+from tests.stream_jobs.job.conftest import kinesis, server, url  # noqa: F401  fixtures
+from tests.stream_jobs.job.harness import PATIENCE, access, counted, send
+
+pytestmark = pytest.mark.xdist_group("job-archive")
+
+ROOT = Path(__file__).parents[3]
+BUILD = ROOT / "build"
+HERE = platform.machine()
+MACHINES = {"x86_64": 62, "aarch64": 183}  # ELF's e_machine
+SPARKS = {"4.0.2": "py4j==0.10.9.9", "4.1.4": "py4j==0.10.9.9"}  # of EMR today, and of the tests
+
+
+@pytest.fixture(scope="module")
+def archives() -> dict[str, Path]:
+    """Built once for a state of the sources, and kept for the next run."""
+    return {architecture: build(BUILD / "cluster", architecture) for architecture in ARCHITECTURES}
+
+
+@pytest.fixture(scope="module")
+def spark_submit() -> Callable[[str], Path]:
+    """The program of an environment that holds Spark of a version, py4j and nothing else."""
+
+    def install(version: str) -> Path:
+        folder = BUILD / f"spark-{version}"
+        program = folder / "bin/spark-submit"
+        if not program.exists():
+            environ = as_pip_is_set_up(os.environ, sys.executable)
+            uv = str(Path(sys.executable).with_name("uv"))
+            make = [uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(folder)]
+            subprocess.run(make, env=environ, check=True)
+            install = [uv, "pip", "install", "--quiet", "--no-deps", "--python", str(folder / "bin/python")]
+            subprocess.run([*install, SPARKS[version], f"pyspark=={version}"], env=environ, check=True)
+        return program
+
+    return install
+
+
+@pytest.fixture
+def submit(
+    archives: dict[str, Path],
+    spark_submit: Callable[[str], Path],
+    kinesis: KinesisDouble,  # noqa: F811  the fixture
+    url: str,  # noqa: F811  the fixture
+    tmp_path: Path,
+) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+    """Runs the job as a container of the cluster does: the archive unpacked beside the entry script."""
+    container = tmp_path / "container"
+    with zipfile.ZipFile(archives[HERE]) as packed:
+        packed.extractall(container / ENVIRONMENT)
+    (container / ENTRY.name).write_bytes(ENTRY.read_bytes())
+    processes = []
+
+    def run(version: str) -> subprocess.Popen[bytes]:
+        program = spark_submit(version)
+        environ = {
+            "PATH": "/usr/bin:/bin",
+            "JAVA_HOME": str(java.find(os.environ).home),
+            "JDK_JAVA_OPTIONS": os.environ["JDK_JAVA_OPTIONS"],
+            "PYSPARK_PYTHON": str(program.with_name("python")),
+            "PYTHONPATH": f"./{ENVIRONMENT}",
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": kinesis.url,
+            "HEADRACE_WAREHOUSE_URL": url,
+            "HEADRACE_SPARK_MASTER": "submitted",
+            "HEADRACE_CHECKPOINT": f"file://{tmp_path}/checkpoint/1",
+            "HEADRACE_TRIGGER_MS": "100",
+            "HEADRACE_LOG_FORMAT": "json",
+        }
+        command = [str(program), "--master", "local[2]", "--driver-memory", "1g", ENTRY.name]
+        with (tmp_path / f"{version}.log").open("wb") as log:
+            process = subprocess.Popen(
+                command, cwd=container, env=environ, stdout=log, stderr=log, start_new_session=True
+            )
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.spark
+@pytest.mark.stack
+@pytest.mark.parametrize("version", SPARKS)
+def test_the_archive_runs_where_there_is_only_spark(
+    submit: Callable[[str], subprocess.Popen[bytes]],
+    kinesis: KinesisDouble,  # noqa: F811  the fixture
+    url: str,  # noqa: F811  the fixture
+    tmp_path: Path,
+    version: str,
+) -> None:
+    send(kinesis, [access(number) for number in range(1, 101)])
+    process = submit(version)
+    deadline = time.monotonic() + PATIENCE
+    while counted(url) < 100:
+        assert process.poll() is None, (tmp_path / f"{version}.log").read_text()
+        assert time.monotonic() < deadline, (tmp_path / f"{version}.log").read_text()
+        time.sleep(0.1)
+    assert list((tmp_path / "checkpoint/1/offsets").iterdir())
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_native_module_is_of_the_clusters_machine(archives: dict[str, Path], architecture: str) -> None:
+    with zipfile.ZipFile(archives[architecture]) as packed:
+        native = {name: packed.open(name).read(20) for name in packed.namelist() if ".so" in name}
+    assert any(name.startswith("pyarrow/") for name in native)
+    for name, content in native.items():
+        assert content[:4] == b"\x7fELF", name
+        assert struct.unpack_from("<H", content, 18)[0] == MACHINES[architecture], name
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_wheel_says_that_it_runs_there(archives: dict[str, Path], architecture: str) -> None:
+    with zipfile.ZipFile(archives[architecture]) as packed:
+        wheels = {name: packed.read(name) for name in packed.namelist() if name.endswith("/WHEEL")}
+    tags = {tag for body in wheels.values() for tag in body.decode().splitlines() if tag.startswith("Tag:")}
+    assert len(wheels) > 20
+    for tag in tags:
+        interpreter, _, system = tag.removeprefix("Tag: ").split("-")
+        assert interpreter in {"cp311", "py3", "py2", "cp39", "cp38", "cp310"}, tag
+        assert system == "any" or (system.startswith("manylinux") and system.endswith(architecture)), tag
+
+
+def test_the_archive_holds_the_job_and_neither_spark_nor_other_doors(archives: dict[str, Path]) -> None:
+    with zipfile.ZipFile(archives[HERE]) as packed:
+        names = set(packed.namelist())
+    assert {
+        "stream_jobs/__main__.py",
+        "stream_jobs/log4j2.properties",
+        "headrace/warehouse/warehouse.py",
+    } <= names
+    tops = {name.split("/")[0] for name in names}
+    assert tops.isdisjoint({"pyspark", "py4j", "infra", "producers", "lambdas", "cli", "tests", "pytest"})
+    assert [name for name in names if name.startswith(("stream_jobs/error_desk", "headrace/schemas/ex"))] == [
+        "headrace/schemas/examination.py"
+    ]
+
+
+def test_two_builds_of_the_same_inputs_are_the_same_bytes(archives: dict[str, Path], tmp_path: Path) -> None:
+    again = build(tmp_path, HERE)
+    assert again.name == archives[HERE].name
+    assert again.read_bytes() == archives[HERE].read_bytes()
+
+
+def test_another_machine_is_another_archive() -> None:
+    assert len({JOB.fingerprint(f"{name}-manylinux_2_28") for name in ARCHITECTURES}) == len(ARCHITECTURES)
