@@ -74,23 +74,7 @@ bench-lambda: setup ## The transform's speed with 0, 1 and 100 % bad records, an
 	@.venv/bin/python -m bench.lambda_handler
 	@.venv/bin/python -m bench.error_desk
 
-bench-deploy-stream: stage-named setup ## Deploy a stage, show its changes first, prove that it works (STAGE=local, dev, prod; YES=1 asks nothing)
-	@$(HEADRACE) deploy --stage "$(STAGE)" $(if $(YES),--yes)
-
-diff: stage-named setup ## Show what deploying a stage would change; fails when there is anything (STAGE=)
-	@$(HEADRACE) diff --stage "$(STAGE)"
-
-smoke: stage-named setup ## Send records through a deployed stage and see them counted (STAGE= WAIT=300)
-	@$(HEADRACE) smoke --stage "$(STAGE)" $(if $(WAIT),--wait "$(WAIT)")
-
-destroy: stage-named setup ## Remove a stage; data stays unless its file says otherwise and you agree (STAGE=)
-	@$(HEADRACE) destroy --stage "$(STAGE)"
-
-.PHONY: stage-named
-stage-named:
-	@test -n "$(STAGE)" || { echo "name the stage: make $(MAKECMDGOALS) STAGE=local" >&2; exit 2; }
-
-batch: setup ## Loan files to Parquet, MySQL and PostgreSQL: rows a second, beside DuckDB and plain Spark
+bench-batch: setup ## Loan files to Parquet, MySQL and PostgreSQL: rows a second, beside DuckDB and plain Spark
 	@missed=0; $(WITH_JAVA) .venv/bin/python -m bench.batch || missed=1; \
 	for load in mysql_load warehouse_load; do .venv/bin/python -m bench.$$load || missed=1; done; exit $$missed
 
