@@ -8,11 +8,11 @@ from typing import cast
 from msgspec import UNSET, UnsetType
 
 from headrace.schemas.targets.sql import quote
-from headrace.warehouse.batch_writer import read_frontier
 from headrace.warehouse.ledger import SourceLedger
 from headrace.warehouse.ledger_store import collect
+from headrace.warehouse.literals import literal
+from headrace.warehouse.reader import Read, Rows, Statement
 from headrace.warehouse.report import ArchiveTotals, OutputReport, Report, Said, SourceReport, judge
-from headrace.warehouse.session import Cursor
 
 
 @dataclass(frozen=True)
@@ -52,27 +52,65 @@ class Books:
         )
 
 
-def read_books(cursor: Cursor) -> Books:
-    """All of them, in the caller's snapshot."""
-    ledgers = _ledgers(cursor)
-    return Books(read_frontier(cursor), ledgers, read_said(cursor), _outputs(cursor), _whole(cursor, ledgers))
+def read_books(read: Read) -> Books:
+    """All of them, of one state.
+
+    Which tables must be added up stands in a table: it is read first, and all again if it changed meanwhile.
+    """
+    (outputs,) = read(_OUTPUTS)
+    while True:
+        expected = _expected(outputs)
+        outputs, frontier, ranges, said, types, *sums = read(
+            _OUTPUTS, _FRONTIER, _RANGES, _SAID, _TYPES, *_sums(expected)
+        )
+        if _expected(outputs).keys() == expected.keys():
+            break
+    ledgers = collect(ranges.rows)
+    held = dict(cast("list[tuple[str, int]]", [row for found in sums for row in found.rows]))
+    lines = [
+        OutputReport(name=name, records=held[name], expected=due) for name, due in _expected(outputs).items()
+    ]
+    [(newest,)] = cast("list[tuple[datetime | None]]", frontier.rows)
+    return Books(newest, ledgers, said_of(said), lines, _whole(types, ledgers))
 
 
-def _ledgers(cursor: Cursor) -> dict[str, SourceLedger]:
-    cursor.execute("SELECT source, fate, first_number, last_number FROM ledger_ranges")
-    return collect(cursor)
+_OUTPUTS = Statement(
+    "SELECT outputs.output, CAST(COALESCE(types.records, 0) - outputs.records_at_birth AS BIGINT) "
+    "FROM ledger_outputs AS outputs LEFT JOIN ledger_types AS types "
+    "ON types.record_type = outputs.record_type WHERE NOT outputs.retired ORDER BY outputs.output"
+)
+"""Every output that the job in charge writes, and how many records it should hold."""
+
+_FRONTIER = Statement("SELECT frontier FROM frontier")
+_RANGES = Statement("SELECT source, fate, first_number, last_number FROM ledger_ranges")
+_TYPES = Statement("SELECT CAST(COALESCE(SUM(records), 0) AS BIGINT) FROM ledger_types")
+_SAID = Statement(
+    "SELECT source, spooled, acknowledged, closed, status_at, duplicates_dropped, highest, replayed, "
+    "updated_at FROM ledger_sources"
+)
 
 
-def read_said(cursor: Cursor, source: str | None = None) -> dict[str, Said]:
-    """What the producers said, and what came of it: of one source, or of all."""
-    cursor.execute(
-        "SELECT source, spooled, acknowledged, closed, status_at, duplicates_dropped, highest, replayed, "
-        "updated_at FROM ledger_sources WHERE source = COALESCE(%s, source)",
-        [source],
-    )
-    rows = cast(
-        "list[tuple[str, int, int, bool, datetime | None, int, int, int, datetime]]", cursor.fetchall()
-    )
+def _expected(outputs: Rows) -> dict[str, int]:
+    return dict(cast("list[tuple[str, int]]", outputs.rows))
+
+
+def _sums(names: Iterable[str]) -> list[Statement]:
+    """One statement for the records of all outputs, by name; none without outputs."""
+    sums = [
+        f"SELECT {literal(name)}, CAST(COALESCE(SUM(records), 0) AS BIGINT) FROM {quote(name)}"  # noqa: S608  a declared name
+        for name in names
+    ]
+    return [Statement(" UNION ALL ".join(sums))] if sums else []
+
+
+def said_by(source: str) -> Statement:
+    """The question what one source's producer said, and what came of it; `said_of` reads the answer."""
+    return Statement(f"{_SAID.text} WHERE source = %s", [source])
+
+
+def said_of(found: Rows) -> dict[str, Said]:
+    """What producers said, by source."""
+    rows = cast("list[tuple[str, int, int, bool, datetime | None, int, int, int, datetime]]", found.rows)
     return {
         name: Said(
             spooled=spooled,
@@ -88,26 +126,8 @@ def read_said(cursor: Cursor, source: str | None = None) -> dict[str, Said]:
     }
 
 
-def _whole(cursor: Cursor, ledgers: dict[str, SourceLedger]) -> OutputReport:
+def _whole(types: Rows, ledgers: Mapping[str, SourceLedger]) -> OutputReport:
     """The types' counts against the numbers: they differ when a record was let in twice."""
-    cursor.execute("SELECT CAST(COALESCE(SUM(records), 0) AS BIGINT) FROM ledger_types")
-    (records,) = cast("tuple[int]", cursor.fetchone())
+    [(records,)] = cast("list[tuple[int]]", types.rows)
     counted = sum(ledger.counted.size for ledger in ledgers.values())
     return OutputReport(name="ledger", records=records, expected=counted)
-
-
-def _outputs(cursor: Cursor) -> list[OutputReport]:
-    """Every output that the job in charge writes: what it holds, and what it should."""
-    cursor.execute(
-        "SELECT outputs.output, CAST(COALESCE(types.records, 0) - outputs.records_at_birth AS BIGINT) "
-        "FROM ledger_outputs AS outputs LEFT JOIN ledger_types AS types "
-        "ON types.record_type = outputs.record_type WHERE NOT outputs.retired ORDER BY outputs.output"
-    )
-    lines = []
-    for name, expected in cast("list[tuple[str, int]]", cursor.fetchall()):
-        cursor.execute(
-            f"SELECT CAST(COALESCE(SUM(records), 0) AS BIGINT) FROM {quote(name)}"  # noqa: S608  a declared name
-        )
-        (records,) = cast("tuple[int]", cursor.fetchone())
-        lines.append(OutputReport(name=name, records=records, expected=expected))
-    return lines

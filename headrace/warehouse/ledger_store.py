@@ -1,6 +1,6 @@
 """The ledger's ranges in the warehouse: read together with their version, written as the difference."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from headrace.warehouse.ledger import Ledger, SourceLedger
@@ -69,10 +69,10 @@ def read_sources(cursor: Cursor, sources: Iterable[str]) -> dict[str, SourceLedg
     return found
 
 
-def collect(cursor: Cursor) -> dict[str, SourceLedger]:
-    """The rows (source, fate, first, last) of an executed query as one ledger per source."""
+def collect(rows: Iterable[Sequence[object]]) -> dict[str, SourceLedger]:
+    """The rows (source, fate, first, last) of a query as one ledger per source."""
     bounds: dict[str, dict[str, list[tuple[int, int]]]] = {}
-    for source, fate, first, last in cursor:
+    for source, fate, first, last in rows:
         bounds.setdefault(str(source), {}).setdefault(str(fate), []).append((first, last))  # type: ignore[arg-type]
     return {
         source: SourceLedger(**{fate: RangeSet.of(*pairs) for fate, pairs in by_fate.items()})

@@ -1,22 +1,29 @@
 """The proof from the outside: is every record that was sent accounted for, once, in every output?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from types import MappingProxyType
+from urllib.parse import urlsplit
 
-from headrace.errors import RetryError, WriteOffRefused
+from headrace.errors import RetryError, SettingsError, WriteOffRefused
 from headrace.ops.clock import Clock
 from headrace.warehouse.archive_report import judge_archive
 from headrace.warehouse.archive_store import Archive, Progress, note_gaps, read_archived, take_in
-from headrace.warehouse.books import read_books, read_said
+from headrace.warehouse.books import read_books, said_by, said_of
 from headrace.warehouse.ledger import SourceLedger
 from headrace.warehouse.ledger_store import read_sources, write_changes
 from headrace.warehouse.opening import open_session
 from headrace.warehouse.ranges import RangeSet
+from headrace.warehouse.reader import Operator, Reader, open_operator
 from headrace.warehouse.report import Report, Said, is_silent
 from headrace.warehouse.session import Session
+from headrace.warehouse.session_operator import read_by
 from headrace.warehouse.system_tables import LOCK_WRITERS
 
 POLL_SECONDS, ARCHIVE_POLL_SECONDS = 0.5, 2.0
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -34,21 +41,33 @@ class ArchiveCheck:
     progress: Progress = lambda _done, _of: None
 
 
-def reconcile(url: str, clock: Clock, *, wait: float = 0, check: ArchiveCheck | None = None) -> Report:
+def reconcile(
+    url: str,
+    clock: Clock,
+    *,
+    wait: float = 0,
+    check: ArchiveCheck | None = None,
+    environ: Mapping[str, str] = _NOTHING,
+) -> Report:
     """Judge what the warehouse at `url` holds, and with `check` whether the archive holds the same.
 
     With `wait` (seconds), first let what is in flight arrive: until every shard has been read past the start
-    of this call and no number is in flight, or the time is up.
+    of this call and no number is in flight, or the time is up. `environ` has the AWS settings for the Data
+    API, over which there can be no `check`: what is read of the archive is booked under the writers' lock.
     Raises `WarehouseUnavailable`, and with `check` what reading the archive raises.
     """
-    session, started, deadline = open_session(url), clock.now(), clock.monotonic() + wait
+    started, deadline = clock.now(), clock.monotonic() + wait
+    asked: Session | Operator
+    if check is None:
+        asked = open_operator(url, clock, environ)
+        judge = partial(_read, asked, clock, started)
+    else:
+        asked = _writing_session(url, "--archive")
+        judge = partial(_checked, asked, clock, check, started)
     try:
         while True:
             try:
-                if check is None:
-                    report = _read(session, clock, started)
-                else:
-                    report = _checked(session, clock, check, started)
+                report = judge()
                 if clock.monotonic() >= deadline or _has_arrived(report, started):
                     return report
             except RetryError:
@@ -56,7 +75,16 @@ def reconcile(url: str, clock: Clock, *, wait: float = 0, check: ArchiveCheck | 
                     raise
             clock.sleep(ARCHIVE_POLL_SECONDS if check else POLL_SECONDS)
     finally:
-        session.close()
+        asked.close()
+
+
+def _writing_session(url: str, what: str) -> Session:
+    if urlsplit(url).scheme == "redshift-data":
+        raise SettingsError(
+            f"HEADRACE_WAREHOUSE_URL: {what} decides and writes under one lock, which the Data API cannot "
+            "hold; call it with redshift://… from where that reaches, a task or the cluster"
+        )
+    return open_session(url)
 
 
 def _checked(session: Session, clock: Clock, check: ArchiveCheck, started: datetime) -> Report:
@@ -65,7 +93,7 @@ def _checked(session: Session, clock: Clock, check: ArchiveCheck, started: datet
     take_in(session, clock, check.archive, check.progress)
     now = clock.now()
     with session.snapshot() as cursor:
-        books, archived = read_books(cursor), read_archived(cursor)
+        books, archived = read_books(read_by(cursor)), read_archived(cursor)
     lacking = {
         source: ledger.counted - archived.ranges.get(source, RangeSet())
         for source, ledger in books.ledgers.items()
@@ -85,10 +113,9 @@ def _checked(session: Session, clock: Clock, check: ArchiveCheck, started: datet
     return books.report(lines, archive=archived.totals)
 
 
-def _read(session: Session, clock: Clock, started: datetime) -> Report:
+def _read(reader: Reader, clock: Clock, started: datetime) -> Report:
     """One report from one state of all tables."""
-    with session.snapshot() as cursor:
-        books = read_books(cursor)
+    books = read_books(reader.read)
     return books.report(books.lines(now=clock.now(), started=started))
 
 
@@ -99,12 +126,12 @@ def write_off(url: str, clock: Clock, source: str, numbers: tuple[int, int], *, 
     that a silent source has given out is written off, the source is taken for dead and closed.
     Raises `WriteOffRefused` when a number is counted or rejected, or was never given out.
     """
-    session, lost = open_session(url), RangeSet.of(numbers)
+    session, lost = _writing_session(url, "--write-off"), RangeSet.of(numbers)
     try:
         with session.transaction() as cursor:
             cursor.execute(LOCK_WRITERS)
             ledger = read_sources(cursor, [source])[source]
-            said = read_said(cursor, source).get(source, Said())
+            said = said_of(read_by(cursor)(said_by(source))[0]).get(source, Said())
             _check(source, lost, ledger, said.sent)
             now = clock.now()
             if lost.highest == said.sent and is_silent(said, now):

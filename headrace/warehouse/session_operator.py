@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from headrace.warehouse.reader import Rows, Statement
+from headrace.warehouse.reader import Read, Rows, Statement
 from headrace.warehouse.session import Cursor, Session
 
 
@@ -15,7 +15,7 @@ class SessionOperator:
     def read(self, *statements: Statement) -> list[Rows]:
         """See `Reader`."""
         with self._session.snapshot() as cursor:
-            return [rows_of(cursor, statement) for statement in statements]
+            return read_by(cursor)(*statements)
 
     def apply(self, *steps: Sequence[Statement]) -> None:
         """See `Operator`: all steps are one transaction."""
@@ -34,8 +34,16 @@ class SessionOperator:
         self._session.close()
 
 
-def rows_of(cursor: Cursor, statement: Statement) -> Rows:
-    """What the statement finds, in the cursor's transaction."""
+def read_by(cursor: Cursor) -> Read:
+    """Reads in the transaction that the cursor is in."""
+
+    def read(*statements: Statement) -> list[Rows]:
+        return [_rows(cursor, statement) for statement in statements]
+
+    return read
+
+
+def _rows(cursor: Cursor, statement: Statement) -> Rows:
     cursor.execute(*statement)
     columns = cursor.columns
     return Rows(columns, cursor.fetchall() if columns else [])
