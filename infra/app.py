@@ -68,9 +68,12 @@ def synthesize(stage: Stage, folder: str, artefacts: Artefacts) -> dict[str, Tem
 
 def _declare(app: "cdk.App", stage: Stage, artefacts: Artefacts) -> dict[str, "cdk.Stack"]:
     """The stacks by their part, each after those it needs."""
-    from infra.stream_stack import StreamStack  # noqa: PLC0415  not before the CDK's Node is chosen
+    from infra.network_stack import NetworkStack  # noqa: PLC0415  not before the CDK's Node is chosen
+    from infra.stream_stack import StreamStack  # noqa: PLC0415  as above
 
     stacks: dict[str, cdk.Stack] = {}
+    if stage.file.network is not None:
+        stacks["network"] = NetworkStack(app, stage)
     stacks["stream"] = StreamStack(app, stage, str(artefacts.function) if artefacts.function else None)
     return stacks
 

@@ -14,13 +14,13 @@ _LOGS = ["kms:Encrypt", *USE, "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncr
 
 
 class DataKey(kms.Key):
-    """One key for streams, archive, logs and alarms; it outlives the stack where what it encrypts does."""
+    """One key for whatever its stack and others keep; it outlives the stack where what it encrypts does."""
 
     def __init__(self, scope: Construct, name: str, stage: Stage) -> None:
         super().__init__(
             scope,
             name,
-            description="headrace: streams, archive, logs and alarms",
+            description="headrace: what the stage keeps",
             enable_key_rotation=True,
             removal_policy=stage.data_policy,
         )

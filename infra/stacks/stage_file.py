@@ -24,6 +24,9 @@ class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     cidr: Annotated[str, "its address range"] = "10.90.0.0/16"
     zones: Annotated[tuple[str, ...], "availability zones; Redshift Serverless wants three"] = ()
+    endpoint_zones: Annotated[
+        int, Meta(ge=1, le=6), "in how many of them each endpoint of a service of AWS stands, and is paid for"
+    ] = 2
     nat: Annotated[bool, "a NAT gateway, by which private subnets reach the internet"] = False
     access: Annotated[
         Literal["none", "bastion"], "`bastion`: a host without open ports, reached by Session Manager"
@@ -89,6 +92,11 @@ class Producers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     cpu: Annotated[Literal[256, 512, 1024, 2048, 4096], "CPU units of a task, 1,024 a core"] = 512
     memory_mb: Annotated[int, Meta(ge=512, le=30_720), "memory of a task"] = 1_024
+    http_secret: Annotated[
+        str, "the secret with `tokens`, `certificate` and `private_key`, where inputs listen for HTTP"
+    ] = ""
+    instance_type: Annotated[str, "with `ebs`: the type of each producer's machine"] = "t3.small"
+    volume_gb: Annotated[Count, "with `ebs`: the size of each volume"] = 20
 
 
 class ErrorDesk(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,7 +135,10 @@ def read_stage_file(name: str, folder: Path = FOLDER) -> StageFile:
     try:
         said = msgspec.convert(tomllib.loads(path.read_text()), StageFile, strict=True)
     except FileNotFoundError:
-        there = ", ".join(sorted(found.stem for found in folder.glob("*.toml"))) or "none"
+        there = (
+            ", ".join(sorted(found.stem for found in folder.glob("*.toml") if "." not in found.stem))
+            or "none"
+        )
         raise SettingsError(
             f"there is no stage {name!r}: write {path}; the stages that are there: {there}"
         ) from None
@@ -148,6 +159,8 @@ def _problems(said: StageFile) -> list[str]:
     ]
     if said.warehouse and said.network and len(said.network.zones) < _LEAST_ZONES:
         found.append("network.zones: the warehouse needs three availability zones")
+    elif said.network and not said.network.zones:
+        found.append("network.zones: name one availability zone at least")
     if said.network and (
         strange := [zone for zone in said.network.zones if not zone.startswith(said.region)]
     ):

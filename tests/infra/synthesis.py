@@ -18,7 +18,7 @@ from infra.stacks.stage_file import FOLDER
 
 Template = dict[str, Any]
 
-STAGES = tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+STAGES = tuple(sorted(path.stem for path in FOLDER.glob("*.toml") if "." not in path.stem))
 ON_AWS = tuple(name for name in STAGES if name != LOCAL)
 
 _IMPORTED = re.compile(r"headrace-\w+?-(.+):ExportsOutput(?:Ref|FnGetAtt)(.+?)[0-9A-F]{8}")
@@ -33,10 +33,10 @@ class Synthesis:
     kept: tempfile.TemporaryDirectory[str]  # goes with the process
 
     @property
-    def report(self) -> Template:
+    def report(self) -> Any:
         """What cdk-nag found."""
-        (told,) = json.loads((self.folder / "validation-report.json").read_text())["pluginReports"]
-        return dict(told)
+        told = json.loads((self.folder / "validation-report.json").read_text())["pluginReports"]
+        return next(report for report in told if report["pluginName"] == "AwsSolutions")
 
 
 def stand_ins(folder: Path) -> Artefacts:

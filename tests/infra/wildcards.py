@@ -1,6 +1,24 @@
 """Every wildcard that a policy may have: in which stack, and why. A reason that nothing needs fails too."""
 
 WILDCARDS = {
+    "network": {
+        ("AWS::KMS::Key", "*"): "in a key's own policy, the key",
+        ("AWS::KMS::Key", "kms:*"): "the account's administrators decide, as in every key of AWS",
+        ("AWS::EC2::VPCEndpoint", "*"): "whatever is in this account, and nothing else",
+        ("AWS::EC2::VPCEndpoint", "s3:*"): "a gateway says where to; what may be done is for roles to say",
+        ("AWS::EC2::VPCEndpoint", "dynamodb:*"): "the same",
+        **{
+            ("AWS::EC2::VPCEndpoint", f"arn:<AWS::Partition>:s3:::{bucket}/*"): "read only: what AWS lays out"
+            for bucket in (
+                "al2023-repos-<AWS::Region>-de612dc2",
+                "repo.<AWS::Region>.emr.amazonaws.com",
+                "aws157-instance-data-0-prod-<AWS::Region>",
+                "aws157-instance-data-1-prod-<AWS::Region>",
+                "prod-<AWS::Region>-starport-layer-bucket",
+            )
+        },
+        ("AWS::IAM::Policy", "*"): "a session's channel has no name before the session is begun",
+    },
     "stream": {
         ("AWS::KMS::Key", "*"): "in a key's own policy, the key",
         ("AWS::KMS::Key", "kms:*"): "the account's administrators decide, as in every key of AWS",
