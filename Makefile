@@ -100,5 +100,5 @@ lock: setup ## Resolve the dependencies anew and write the locks
 
 clean: ## Stop the stack and remove everything that was made here
 	@if [ -x $(HEADRACE) ] && [ -d .headrace ]; then $(HEADRACE) down --now; fi
-	@rm -rf .headrace .venv .venv-emulator .venv-spark-* .venv-bench-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .headrace build .venv .venv-emulator .venv-spark-* .venv-bench-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -24,7 +24,6 @@ from infra.stacks.stage import Stage
 if TYPE_CHECKING:
     import aws_cdk as cdk
 
-BUILD = Path(__file__).resolve().parents[1] / "build"
 PLATFORM = "x86_64-manylinux_2_28"
 _FLAGS = {
     "@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy": True,  # buckets without access control lists
@@ -47,7 +46,7 @@ def use_own_node(environ: MutableMapping[str, str]) -> None:
 
 def build(stage: Stage) -> Artefacts:
     """Build what the stage's stacks carry. Raises LocalStackFailed when a dependency cannot be had."""
-    return Artefacts() if stage.local else Artefacts(bundle.build(BUILD / "functions", PLATFORM))
+    return Artefacts() if stage.local else Artefacts(bundle.build(bundle.BUILT, PLATFORM))
 
 
 def synthesize(stage: Stage, folder: str, artefacts: Artefacts) -> dict[str, Template]:

@@ -12,7 +12,10 @@ from pathlib import Path
 from headrace.errors import LocalStackFailed
 from infra.packing import NATIVE, PLATFORMS, PYTHON, ROOT, Recipe
 
-__all__ = ["HANDLER", "NATIVE", "PLATFORMS", "PYTHON", "TRANSFORM", "build"]
+__all__ = ["BUILT", "HANDLER", "NATIVE", "PLATFORMS", "PYTHON", "TRANSFORM", "build"]
+
+BUILT = ROOT / "build/functions"
+"""Where a checkout keeps what it has built, by the hash of what that was made from."""
 
 HANDLER = "lambdas.transform.handler.handle"
 TRANSFORM = Recipe(

@@ -29,14 +29,15 @@ class Laptop:
 
     def parameters(self) -> Mapping[str, str]:
         """The code's place."""
-        return deployment.code(self.stack.state)
+        return deployment.code()
 
     def make_ready(self) -> Mapping[str, str]:
         """The code is uploaded, what was there before the stack is named, and a broken stack is removed."""
-        return deployment.ready(self.stack.state, self.environ(), self.stack.clock)
+        return deployment.ready(self.environ(), self.stack.clock)
 
     def apply_schema(self) -> None:
         """The tables in PostgreSQL."""
+        self.stack.say("warehouse: applying the schema")
         self.stack.prepare_tables()
 
     def run_job(self) -> None:

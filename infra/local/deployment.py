@@ -15,7 +15,6 @@ from headrace.ops.clock import Clock
 from headrace.schemas.streams import STREAMS
 from infra import bundle
 from infra.local import environment
-from infra.local.state import State
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -56,14 +55,14 @@ class Outputs(NamedTuple):
     function: str
 
 
-def deploy(state: State, environ: Mapping[str, str], clock: Clock, say: Callable[[str], None]) -> Outputs:
+def deploy(environ: Mapping[str, str], clock: Clock, say: Callable[[str], None]) -> Outputs:
     """Bring the stack on the emulator that `environ` leads to up to date with this checkout.
 
     The second time it changes nothing. Raises LocalStackFailed, which says what CloudFormation said.
     """
     import botocore.exceptions  # noqa: PLC0415  slow to import, like boto3
 
-    code = bundle.build(state.functions)
+    code = bundle.build(bundle.BUILT)
     emulator = _Emulator.at(environ, clock)
     try:
         emulator.upload(code)
@@ -76,21 +75,21 @@ def deploy(state: State, environ: Mapping[str, str], clock: Clock, say: Callable
     return outputs
 
 
-def ready(state: State, environ: Mapping[str, str], clock: Clock) -> dict[str, str]:
+def ready(environ: Mapping[str, str], clock: Clock) -> dict[str, str]:
     """Make the emulator ready for the stack to be deployed by other hands, and say with what parameters.
 
     The code is uploaded, and a stack that is broken is removed; a whole one is brought up to date in place.
     """
-    code = bundle.build(state.functions)
+    code = bundle.build(bundle.BUILT)
     emulator = _Emulator.at(environ, clock)
     emulator.upload(code)
     kept = {} if emulator.is_whole() else emulator.begin_anew()
     return _place_of(code.name) | kept
 
 
-def code(state: State) -> dict[str, str]:
+def code() -> dict[str, str]:
     """The parameters that name the code of this checkout."""
-    return _place_of(bundle.build(state.functions).name)
+    return _place_of(bundle.build(bundle.BUILT).name)
 
 
 @dataclass(frozen=True)

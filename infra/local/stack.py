@@ -73,7 +73,7 @@ class Stack:
     def start_services(self) -> None:
         """The emulator, PostgreSQL, the deployed streams and functions, the tables and the `env` file."""
         self.start_platform()
-        deployment.deploy(self.state, self.state.read_env(), self.clock, self.say)
+        deployment.deploy(self.state.read_env(), self.clock, self.say)
         self.prepare_tables()
 
     def start_platform(self) -> None:

@@ -93,11 +93,6 @@ class State:
         return self.root / "error_desk"
 
     @property
-    def functions(self) -> Path:
-        """The built functions, by the hash of what they were built from: kept when the rest is wiped."""
-        return self.root / "functions"
-
-    @property
     def deployment(self) -> Path:
         """What deployments keep of any stage: the synthesized stacks, whose turn it is, what is to go."""
         return self.root / "deployment"

@@ -30,12 +30,6 @@ OUTPUTS = Outputs("events", "errors", "headrace-archive-local", "headrace-transf
 UP_TO_DATE, DEPLOYED = f"stack {STACK}: up to date", f"stack {STACK}: deployed"
 
 
-@pytest.fixture(scope="module")
-def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder of built functions for all tests."""
-    return tmp_path_factory.mktemp("functions")
-
-
 class Local:
     """One emulator, started and stopped at will, and its clients."""
 
@@ -64,7 +58,7 @@ class Local:
 
     def deploy(self) -> str:
         """What it says."""
-        assert deploy(self.state, self.environ, self.clock, self.said.append) == OUTPUTS
+        assert deploy(self.environ, self.clock, self.said.append) == OUTPUTS
         return self.said[-1]
 
     def call(self, *raw: bytes) -> dict[str, Any]:
@@ -94,9 +88,8 @@ class Local:
 
 
 @pytest.fixture
-def local(state: State, clock: SystemClock, functions: Path) -> Local:
+def local(state: State, clock: SystemClock) -> Local:
     state.root.mkdir()
-    state.functions.symlink_to(functions)
     return Local(state, clock)
 
 
