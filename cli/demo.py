@@ -11,9 +11,8 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from cli import demo_progress
-from cli.analyst import connect
 from cli.consoles import console
-from cli.demo_archive import objects_table, rejects_table
+from cli.demo_archive import REJECTS, objects_table, rejects_table
 from cli.demo_input import EXAMPLE, DemoInput, Feeds, Replay
 from cli.demo_producer import Producer, counts
 from cli.demo_progress import Display, LiveDisplay, PlainDisplay, Progress
@@ -28,6 +27,8 @@ from headrace.lake.objects import Lake
 from headrace.lake.objects import connect as open_lake
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.registry import OUTPUTS
+from headrace.warehouse.operators import open_analyst
+from headrace.warehouse.reader import Reader
 from headrace.warehouse.reconcile import ArchiveCheck, reconcile
 from infra.local import java, ports, postgres, processes
 from infra.local.stack import PRODUCER, Stack
@@ -161,7 +162,7 @@ class Demo:
             self.producer.ask()
             producing = self._producing()
             try:
-                progress, found = demo_progress.read(self._url(), watched)
+                progress, found = demo_progress.read(self._warehouse(), watched)
             except WarehouseUnavailable:
                 clock.sleep(_POLL)
                 continue
@@ -213,9 +214,9 @@ class Demo:
             self.screen.print("Nothing was sent, so there is nothing to prove.")
             return False
         self._wait_for_the_rest()
-        with connect(self._url()) as connection:
-            found = [newest(connection, output, 8) for output in OUTPUTS.values()]
-            rejects = rejects_table(connection)
+        warehouse = self._warehouse()
+        found = newest(warehouse, list(OUTPUTS.values()), 8)
+        rejects = rejects_table(warehouse.read(REJECTS)[0])
         last = [each for each in found if each.rows]
         self.filled = [each.output for each in last]
         explained = Text(lateness(progress, self.given.remedy))
@@ -240,6 +241,9 @@ class Demo:
     def _archive(self) -> Lake:
         environ = self.stack.child_environ()
         return open_lake(environ["HEADRACE_ARCHIVE_BUCKET"], environ)
+
+    def _warehouse(self) -> Reader:
+        return open_analyst(self._url(), self.place.clock, self.place.environ)
 
     def _url(self) -> str:
         database = processes.find(self.place.state, postgres.NAME)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-import psycopg
 from rich.table import Table
 from rich.text import Text
 
 from cli.consoles import grid
 from headrace.lake.objects import ObjectInfo
+from headrace.warehouse.reader import Rows, Statement
 
 
 def objects_table(bucket: str, objects: Iterable[ObjectInfo]) -> Table:
@@ -26,16 +26,19 @@ def objects_table(bucket: str, objects: Iterable[ObjectInfo]) -> Table:
     return drawn
 
 
-def rejects_table(connection: psycopg.Connection) -> Table:
+REJECTS = Statement(
+    "SELECT code, stage, COUNT(*), COUNT(*) FILTER (WHERE seen_on_errors > 0) FROM rejects"
+    " GROUP BY code, stage ORDER BY COUNT(*) DESC, code, stage"
+)
+
+
+def rejects_table(found: Rows) -> Table:
     """The rejects per code and stage; `also on errors`: how many of them the stream `errors` brought too."""
     drawn = grid("rejects")
     for name in ("code", "stage"):
         drawn.add_column(name)
     for name in ("rejects", "also on errors"):
         drawn.add_column(name, justify="right")
-    for code, stage, rejects, on_errors in connection.execute(
-        "SELECT code, stage, COUNT(*), COUNT(*) FILTER (WHERE seen_on_errors > 0) FROM rejects"
-        " GROUP BY code, stage ORDER BY COUNT(*) DESC, code, stage"
-    ):
-        drawn.add_row(Text(code), Text(stage), f"{rejects:,}", f"{on_errors:,}")
+    for code, stage, rejects, on_errors in found.rows:
+        drawn.add_row(Text(str(code)), Text(str(stage)), f"{rejects:,}", f"{on_errors:,}")
     return drawn

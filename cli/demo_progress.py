@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
-import psycopg
-from psycopg import sql
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from cli.analyst import connect
-from cli.windows import Newest, newest, table
+from cli.windows import Newest, newest_of, newest_statement, table
 from headrace.ops.clock import Clock
 from headrace.schemas.outputs import WindowedOutput
+from headrace.schemas.targets.sql import quote
+from headrace.warehouse.reader import Reader, Statement
 
 _PLAIN_SECONDS = 2.0  # between two lines where there is no terminal
 _LIVE_ROWS = 8
@@ -66,32 +65,33 @@ class Progress:
         return max((it.newest for it in self.outputs if it.newest), default=None)
 
 
-def read(url: str, outputs: Sequence[WindowedOutput]) -> tuple[Progress, list[Newest]]:
-    """What the warehouse says, in one transaction. Raises WarehouseUnavailable."""
-    rows = max(_LIVE_ROWS // len(outputs), 2)
-    with connect(url) as connection:
-        return _progress(connection, outputs), [newest(connection, output, rows) for output in outputs]
+def read(reader: Reader, outputs: Sequence[WindowedOutput]) -> tuple[Progress, list[Newest]]:
+    """What the warehouse says, of one state. Raises WarehouseUnavailable."""
+    rows, count = max(_LIVE_ROWS // len(outputs), 2), len(outputs)
+    books, *found = reader.read(
+        _BOOKS, *map(_filled, outputs), *(newest_statement(output, rows) for output in outputs)
+    )
+    [(sent, counted, rejected, closed)] = cast("list[tuple[int, int, int, bool]]", books.rows)
+    filled = tuple(
+        Filled(output, *each.rows[0])  # type: ignore[arg-type]
+        for output, each in zip(outputs, found[:count], strict=True)
+    )
+    newest = [newest_of(output, each) for output, each in zip(outputs, found[count:], strict=True)]
+    return Progress(sent, counted, rejected, closed, filled), newest
 
 
-def _progress(connection: psycopg.Connection, outputs: Sequence[WindowedOutput]) -> Progress:
-    books = connection.execute(
-        "SELECT COALESCE(SUM(GREATEST(spooled, highest)), 0)::bigint, COALESCE(SUM(counted), 0)::bigint,"
-        " COALESCE(SUM(rejected), 0)::bigint, COALESCE(BOOL_AND(closed), FALSE) FROM ledger"
-    ).fetchone()
-    sent, counted, rejected, closed = books or (0, 0, 0, False)
-    filled = tuple(_filled(connection, output) for output in outputs)
-    return Progress(sent, counted, rejected, closed, filled)
+_BOOKS = Statement(
+    "SELECT COALESCE(SUM(GREATEST(spooled, highest)), 0)::bigint, COALESCE(SUM(counted), 0)::bigint,"
+    " COALESCE(SUM(rejected), 0)::bigint, COALESCE(BOOL_AND(closed), FALSE) FROM ledger"
+)
 
 
-def _filled(connection: psycopg.Connection, output: WindowedOutput) -> Filled:
-    found = connection.execute(
-        sql.SQL(
-            "SELECT COUNT(DISTINCT window_start), MAX(window_start), COALESCE(SUM(records), 0)::bigint,"
-            " COALESCE(SUM(late_records), 0)::bigint, MIN(window_start) FILTER (WHERE late_records > 0),"
-            " MAX(window_start) FILTER (WHERE late_records > 0) FROM {}"
-        ).format(sql.Identifier(output.name))
-    ).fetchone()
-    return Filled(output, *(found or (0, None, 0, 0, None, None)))
+def _filled(output: WindowedOutput) -> Statement:
+    return Statement(
+        "SELECT COUNT(DISTINCT window_start), MAX(window_start), COALESCE(SUM(records), 0)::bigint,"  # noqa: S608  a declared name
+        " COALESCE(SUM(late_records), 0)::bigint, MIN(window_start) FILTER (WHERE late_records > 0),"
+        f" MAX(window_start) FILTER (WHERE late_records > 0) FROM {quote(output.name)}"
+    )
 
 
 class Display(Protocol):

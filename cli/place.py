@@ -1,7 +1,8 @@
 """Where a command works: the caller's environment, or the local stack when that is what runs."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from headrace.ops.settings import load
 
 if TYPE_CHECKING:
     from headrace.lake.objects import Lake
+    from headrace.warehouse.reader import Reader
     from infra.local.stack import Stack
     from infra.local.state import State
 
@@ -61,6 +63,14 @@ class Place:
         from infra.local import postgres  # noqa: PLC0415  the help should not wait for it
 
         return postgres.url(state, self.stack(tell).start_database())
+
+    @contextmanager
+    def analyst(self) -> Iterator["Reader"]:
+        """The warehouse as an analyst sees it. Raises SettingsError."""
+        from headrace.warehouse.operators import open_analyst  # noqa: PLC0415  the help should not wait for it
+
+        with closing(open_analyst(self.warehouse_url(), self.clock, self.environ)) as reader:
+            yield reader
 
     def mysql_url(self) -> str:
         """The MySQL to load into; the local MariaDB, started when it is down, unless one is named."""

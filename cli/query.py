@@ -6,8 +6,9 @@ import sys
 import click
 
 from cli import rows
-from cli.analyst import ask, connect
 from cli.place import Place
+from headrace.errors import SchemaMismatch, WarehouseRefused
+from headrace.warehouse.reader import Statement
 
 
 @click.command(
@@ -21,10 +22,14 @@ from cli.place import Place
 def command(place: Place, sql: str, form: rows.Format) -> None:
     """Run one SQL statement, read-only; `-` reads it from standard input."""
     statement = sys.stdin.read() if sql == "-" else sql
-    with connect(place.warehouse_url()) as connection, ask(connection, statement) as (columns, found):
+    with place.analyst() as reader:
         try:
-            rows.write(columns, found, form, sys.stdout)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # The reader (`| head`) has enough; what is still buffered must not be tried again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            (found,) = reader.read(Statement(statement))
+        except (WarehouseRefused, SchemaMismatch) as error:
+            raise click.UsageError(f"the warehouse refuses the statement: {error}") from error
+    try:
+        rows.write(found.columns, iter(found.rows), form, sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (`| head`) has enough; what is still buffered must not be tried again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

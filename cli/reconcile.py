@@ -76,6 +76,8 @@ def command(
     "rejected" are those that still are; with "replayed", which were mended and counted since, all that ever
     were. Exit code 0: every record is accounted for, with --archive in S3 too; 1: something is missing, in
     flight, counted twice, or a producer has fallen silent.
+
+    Over the Data API (redshift-data://) there is neither --write-off nor --archive: both write.
     """
     if (lost is None) != (reason is None):
         raise click.UsageError("--write-off and --reason belong together")
@@ -85,7 +87,7 @@ def command(
         write_off(url, place.clock, source, numbers, reason=reason)
     with ReadingBar() as bar:
         check = _check(place, bar) if archived else None
-        report = reconcile(url, place.clock, wait=wait, check=check)
+        report = reconcile(url, place.clock, wait=wait, check=check, environ=place.environ)
     if as_json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(report)).decode() + "\n")
     else:

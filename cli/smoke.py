@@ -15,7 +15,8 @@ from headrace.errors import RetryError, SettingsError
 from headrace.kinesis.client import connect
 from headrace.ops.clock import Clock, new_ulid
 from headrace.schemas.targets.sql import quote
-from headrace.warehouse.reader import Statement, open_analyst
+from headrace.warehouse.operators import open_analyst
+from headrace.warehouse.reader import Statement
 from headrace.warehouse.reconcile import reconcile
 
 WAIT_SECONDS = 300.0
@@ -118,7 +119,7 @@ class SmokeTest:
         return found is not None and int(str(found)) == COUNT
 
     def _balanced(self) -> bool:
-        report = reconcile(self.url, self.clock)
+        report = reconcile(self.url, self.clock, environ=self.environ)
         mine = [line for line in report.sources if line.source == self.records.source]
         if not mine:
             self.problem = "the source is not in the books"

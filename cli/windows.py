@@ -7,18 +7,18 @@ from typing import Literal, NamedTuple
 
 import click
 import msgspec
-import psycopg
-from psycopg import sql
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cli.analyst import connect
 from cli.consoles import console, grid
 from cli.place import Place
 from cli.rows import text
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.registry import OUTPUTS
+from headrace.schemas.targets.sql import quote
+from headrace.warehouse.reader import Reader, Rows, Statement
+from headrace.warehouse.views import is_final
 
 _WIDEST_KEY = 48  # a path may be long; `headrace query` shows all of it
 _HIDDEN = ("window_end", "updated_at")
@@ -43,28 +43,34 @@ def command(place: Place, name: str | None, rows: int, *, as_json: bool) -> None
 
     An open window may still grow; to a final one, whatever still comes is added as late and flagged.
     """
-    with connect(place.warehouse_url()) as connection:
-        found = [newest(connection, OUTPUTS[each], rows) for each in ([name] if name else OUTPUTS)]
+    outputs = [OUTPUTS[each] for each in ([name] if name else OUTPUTS)]
+    with place.analyst() as reader:
+        found = newest(reader, outputs, rows)
     if as_json:
         sys.stdout.write(_json(found) + "\n")
     else:
         console().print(Group(*map(table, found)))
 
 
-def newest(connection: psycopg.Connection, output: WindowedOutput, rows: int) -> Newest:
-    """The newest rows of one output, each window's largest first."""
-    query = sql.SQL(
-        "SELECT w.*, EXISTS (SELECT FROM {final} f WHERE f.window_start = w.window_start) AS final"
-        " FROM {table} w ORDER BY w.window_start DESC, w.records DESC LIMIT {rows}"
-    ).format(
-        table=sql.Identifier(output.name),
-        final=sql.Identifier(f"{output.name}_final"),
-        rows=sql.Literal(rows),
+def newest(reader: Reader, outputs: Sequence[WindowedOutput], rows: int) -> list[Newest]:
+    """The newest rows of each output, each window's largest first; all of one state."""
+    found = reader.read(*(newest_statement(output, rows) for output in outputs))
+    return [newest_of(output, each) for output, each in zip(outputs, found, strict=True)]
+
+
+def newest_statement(output: WindowedOutput, rows: int) -> Statement:
+    """The question; `newest_of` reads the answer."""
+    return Statement(
+        f"SELECT windows.*, COALESCE({is_final(output)}, FALSE) AS final "  # noqa: S608  a declared name
+        f"FROM {quote(output.name)} AS windows CROSS JOIN frontier "
+        f"ORDER BY windows.window_start DESC, windows.records DESC LIMIT {rows}"
     )
-    cursor = connection.execute(query)
-    columns = [column.name for column in cursor.description or ()][:-1]
-    found = cursor.fetchall()
-    return Newest(output, columns, [row[:-1] for row in found], [row[-1] for row in found])
+
+
+def newest_of(output: WindowedOutput, found: Rows) -> Newest:
+    """The rows, and of each whether its window is final."""
+    rows, final = [row[:-1] for row in found.rows], [bool(row[-1]) for row in found.rows]
+    return Newest(output, found.columns[:-1], rows, final)
 
 
 def table(found: Newest) -> Table:
@@ -80,8 +86,8 @@ def table(found: Newest) -> Table:
         drawn.add_column(head, justify=side, no_wrap=True)
     drawn.add_column("state")
     for final in (False, True):
-        for row, is_final in zip(found.rows, found.final, strict=True):
-            if is_final is final:
+        for row, settled in zip(found.rows, found.final, strict=True):
+            if settled is final:
                 state = Text("final", style="green") if final else Text("open", style="yellow")
                 drawn.add_row(*(Text(_cell(row[index])) for index in shown), state)
         drawn.add_section()

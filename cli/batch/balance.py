@@ -106,14 +106,11 @@ def _codes(storage: Storage, table: Table, newest: Iterable[Input]) -> dict[str,
 
 
 def _in_warehouse(place: Place) -> dict[str, int]:
-    from cli.analyst import ask, connect  # noqa: PLC0415  the help should not wait for it
+    from headrace.warehouse.reader import Statement  # noqa: PLC0415  the help should not wait for it
 
-    counts = {}
-    with connect(place.warehouse_url()) as connection:
-        for name in LOAN_TABLES:
-            with ask(connection, f'SELECT count(*) FROM "{name}"') as (_, rows):  # noqa: S608  a declared name
-                counts[name] = int(str(next(iter(rows))[0]))
-    return counts
+    with place.analyst() as reader:
+        found = reader.read(*(Statement(f'SELECT count(*) FROM "{name}"') for name in LOAN_TABLES))  # noqa: S608  declared names
+    return {name: int(str(each.rows[0][0])) for name, each in zip(LOAN_TABLES, found, strict=True)}
 
 
 def _in_mysql(place: Place) -> dict[str, int]:

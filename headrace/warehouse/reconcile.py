@@ -15,8 +15,9 @@ from headrace.warehouse.books import read_books, said_by, said_of
 from headrace.warehouse.ledger import SourceLedger
 from headrace.warehouse.ledger_store import read_sources, write_changes
 from headrace.warehouse.opening import open_session
+from headrace.warehouse.operators import open_operator
 from headrace.warehouse.ranges import RangeSet
-from headrace.warehouse.reader import Operator, Reader, open_operator
+from headrace.warehouse.reader import Operator, Reader
 from headrace.warehouse.report import Report, Said, is_silent
 from headrace.warehouse.session import Session
 from headrace.warehouse.session_operator import read_by

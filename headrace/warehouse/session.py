@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Protocol
 
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.tables import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # slow to import, and who only reads needs none
 
 Row = tuple[object, ...]
 
@@ -36,7 +37,7 @@ class Cursor(Protocol):
         """The rest of its rows, one by one."""
         ...
 
-    def stage(self, table: Table, name: str, parts: Iterable[pa.Table]) -> None:
+    def stage(self, table: Table, name: str, parts: Iterable["pa.Table"]) -> None:
         """Create the temporary table `name` like `table` and fill it, in the transaction that is open.
 
         The rows come in parts, of which one is in memory at a time; they have the table's columns, in its

@@ -64,12 +64,17 @@ def final_view(output: WindowedOutput) -> str:
     arrives exactly at window end + lateness is not late.
     """
     columns = ", ".join(f"windows.{quote(column.name)}" for column in output.table().columns)
-    lateness = int(output.allowed_lateness.total_seconds())
     return (
         f"CREATE OR REPLACE VIEW {quote(final_name(output))} AS\nSELECT {columns}\n"
         f"FROM {quote(output.name)} AS windows CROSS JOIN frontier\n"
-        f"WHERE windows.window_end + INTERVAL '{lateness} seconds' < frontier.frontier"
+        f"WHERE {is_final(output)}"
     )
+
+
+def is_final(output: WindowedOutput) -> str:
+    """The condition for it, on a row called `windows` and the view `frontier`; NULL before any batch."""
+    lateness = int(output.allowed_lateness.total_seconds())
+    return f"windows.window_end + INTERVAL '{lateness} seconds' < frontier.frontier"
 
 
 def final_name(output: WindowedOutput) -> str:

@@ -14,7 +14,8 @@ import pytest
 
 from headrace.errors import HaltError, SchemaMismatch, SettingsError, WarehouseRefused, WarehouseUnavailable
 from headrace.schemas.targets.sql import quote
-from headrace.warehouse.reader import Operator, Reader, Rows, Statement, open_analyst, open_operator
+from headrace.warehouse.operators import open_analyst, open_operator
+from headrace.warehouse.reader import Operator, Reader, Rows, Statement
 from tests.doubles.clock import ManualClock
 from tests.doubles.data_api import DataApiDouble
 from tests.warehouse.queries import Sql

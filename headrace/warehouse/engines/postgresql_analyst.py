@@ -5,7 +5,6 @@ from psycopg import errors
 
 from headrace.errors import HeadraceError, WarehouseRefused, WarehouseUnavailable
 from headrace.schemas.targets.sql import quote
-from headrace.warehouse.engines.postgresql import fate_of
 from headrace.warehouse.preparation import ANALYST
 from headrace.warehouse.reader import Rows, Statement
 
@@ -57,4 +56,6 @@ def _fate_of(error: psycopg.Error) -> HeadraceError:
         return WarehouseRefused(str(error).strip())
     if not state and isinstance(error, psycopg.OperationalError):
         return WarehouseUnavailable(f"the warehouse does not answer: {str(error).strip()}")
+    from headrace.warehouse.engines.postgresql import fate_of  # noqa: PLC0415  slow to import
+
     return fate_of(error)
