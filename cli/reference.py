@@ -1,5 +1,6 @@
 """`headrace reference`: every setting, metric, stream, table and error, from their declarations."""
 
+import typing
 from collections.abc import Iterable, Iterator
 
 import click
@@ -19,6 +20,8 @@ from headrace.schemas.streams import STREAMS
 from headrace.schemas.tables import ColumnType, Table
 from headrace.warehouse.system_tables import SYSTEM_TABLES
 from infra.local.delivery.settings import DeliverySettings
+from infra.published import Published
+from infra.stacks.stage_file import StageFile
 from lambdas.transform.settings import TransformSettings
 from producers.catalog import load, names
 from producers.configuration import SOURCES
@@ -57,6 +60,8 @@ def reference() -> Iterator[str]:
     yield ""
     yield "Printed by `headrace reference` from the declarations themselves; `make docs` writes it here."
     yield from _settings()
+    yield from _stage_files()
+    yield from _published()
     yield from _metrics()
     yield from _streams()
     yield from _record_types()
@@ -89,6 +94,54 @@ def _settings() -> Iterator[str]:
 
 def _shown(default: object) -> str:
     return "" if default is None or default == "" else f"`{default}`"
+
+
+def _stage_files() -> Iterator[str]:
+    yield from (
+        "",
+        "## Stage files",
+        "",
+        "`infra/stages/<stage>.toml`; a stack whose table is missing is left out.",
+    )
+    yield from ("", "### At the top", "")
+    yield from _stage_table(StageFile)
+    for name, part in typing.get_type_hints(StageFile).items():
+        kinds = [kind for kind in (part, *typing.get_args(part)) if isinstance(kind, type)]
+        for kind in kinds:
+            if issubclass(kind, msgspec.Struct):
+                yield from ("", f"### [{name}]", "", (kind.__doc__ or "").splitlines()[0], "")
+                yield from _stage_table(kind)
+
+
+def _stage_table(kind: type[msgspec.Struct]) -> Iterator[str]:
+    hints = typing.get_type_hints(kind, include_extras=True)
+    rows = []
+    for field in msgspec.structs.fields(kind):
+        texts = [one for one in getattr(hints[field.name], "__metadata__", ()) if isinstance(one, str)]
+        if texts:
+            rows.append((f"`{field.name}`", _allowed(hints[field.name]), _toml(field.default), texts[-1]))
+    return _grid(("key", "may be", "default", "meaning"), rows)
+
+
+def _allowed(hint: object) -> str:
+    kind = typing.get_args(hint)[0]
+    if typing.get_origin(kind) is typing.Literal:
+        return ", ".join(f"`{value}`" for value in typing.get_args(kind))
+    limits = [one for one in getattr(hint, "__metadata__", ()) if isinstance(one, msgspec.Meta)]
+    if limits and limits[0].ge is not None:
+        return f"{limits[0].ge} to {limits[0].le}"
+    return {str: "text", bool: "`true`, `false`", int: "a number"}.get(kind, "a list of texts")
+
+
+def _toml(default: object) -> str:
+    return f"`{msgspec.json.encode(default).decode()}`"
+
+
+def _published() -> Iterator[str]:
+    rows = ((f"`{one}`", f"`{one.stack}`", one.meaning) for one in Published)
+    title = "Published names"
+    yield from ("", f"## {title}", "", "In the SSM Parameter Store, below `/headrace/<stage>/`.", "")
+    yield from _grid(("name", "stack", "meaning"), rows)
 
 
 def _metrics() -> Iterator[str]:

@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -16,11 +17,13 @@ from headrace.ops.shutdown import Shutdown
 from headrace.schemas.registry import OUTPUTS
 from headrace.schemas.streams import stream_identity
 from headrace.warehouse.probe import Probe, no_probe
+from headrace.warehouse.reconcile import reconcile
 from headrace.warehouse.warehouse import connect
 from stream_jobs.commit import BatchCommitter
 from stream_jobs.java import find_java
 from stream_jobs.monitor import Monitor
 from stream_jobs.patience import Stopped, patiently
+from stream_jobs.proof import Proof
 from stream_jobs.query import StreamQuery, starting_position
 from stream_jobs.session import spark_session, submitted_session
 from stream_jobs.settings import StreamJobSettings
@@ -109,6 +112,8 @@ def _stream(
         query = StreamQuery.start(spark, settings, connection, committer, clock, start=start)
         monitor.phase("running")
         get_logger().info("reading", stream=identity, epoch=epoch, query=query.id)
+        read = partial(reconcile, settings.warehouse_url, clock)
+        Proof(read, clock, settings.proof_seconds).start(shutdown)
         query.watch(shutdown, drain_seconds=settings.drain_seconds, look=_reporter(settings, clock).step)
     finally:
         spark.stop()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
+import pyarrow.compute as pc
 
 from headrace.ops import metrics
 from headrace.ops.clock import Clock
@@ -55,6 +56,9 @@ class Monitor:
         metrics.JOB_RECORDS.labels("duplicate").inc(result.dropped)
         if not result.already:
             self._shares(result.shares)
+            for windows in folded.windows.values():
+                metrics.WINDOW_RECORDS.inc(pc.sum(windows["records"]).as_py() or 0)
+                metrics.LATE_RECORDS.inc(pc.sum(windows["late_records"]).as_py() or 0)
         for shard in folded.progress:
             if shard.closed:
                 for gauge in (metrics.SHARD_FRONTIER, metrics.SHARD_BEHIND_SECONDS):

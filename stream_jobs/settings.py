@@ -56,6 +56,11 @@ class StreamJobSettings(msgspec.Struct, frozen=True, kw_only=True):
     drain_seconds: Annotated[
         float, Setting("HEADRACE_DRAIN_SECONDS", "how long a stop waits for the batch under way")
     ] = 30.0
+    proof_seconds: Annotated[
+        float,
+        msgspec.Meta(gt=0),
+        Setting("HEADRACE_PROOF_SECONDS", "seconds between two readings of the books, which become metrics"),
+    ] = 60.0
     health_port: Annotated[
         int, Setting("HEADRACE_HEALTH_PORT", "port of /healthz and /metrics; 0 for a free one")
     ] = 0

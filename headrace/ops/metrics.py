@@ -3,6 +3,8 @@
 Source of the KPL's names: Amazon Kinesis Producer Library, "Monitoring the KPL with Amazon CloudWatch".
 """
 
+import math
+
 from prometheus_client import Counter, Gauge, Histogram
 
 __all__ = [
@@ -26,6 +28,8 @@ __all__ = [
     "KINESIS_RECORDS_DATA_PUT",
     "KINESIS_RECORDS_PER_REQUEST",
     "KINESIS_RECORDS_PUT",
+    "LATE_RECORDS",
+    "MISSING_RECORDS",
     "ORPHANED_RECORDS",
     "PUT_ERRORS",
     "REJECTED_SHARE",
@@ -40,6 +44,7 @@ __all__ = [
     "SHARD_RECORDS_PUT",
     "SHARD_THROTTLES",
     "SHARD_WAITING",
+    "SILENT_SOURCES",
     "SOURCE_FAILURES",
     "SPOOL_AGE",
     "SPOOL_BYTES",
@@ -49,6 +54,9 @@ __all__ = [
     "USER_RECORDS_PER_REQUEST",
     "USER_RECORDS_PUT",
     "USER_RECORDS_RECEIVED",
+    "WAREHOUSE_LAG",
+    "WINDOW_RECORDS",
+    "WRONG_OUTPUTS",
 ]
 
 BATCH_SECONDS = Histogram(
@@ -64,6 +72,36 @@ JOB_RECORDS = Counter(
     "Records that the stream job has committed, by what became of them (counted, rejected, duplicate)",
     ["fate"],
 )
+
+WINDOW_RECORDS = Counter(
+    "headrace_window_records", "Records that the stream job has put into windows, once for each output"
+)
+
+LATE_RECORDS = Counter(
+    "headrace_late_records", "Records put into windows later than allowed, once for each output"
+)
+
+WAREHOUSE_LAG = Gauge(
+    "headrace_warehouse_lag_seconds",
+    "How old the instant is up to which the warehouse has every record, when the job last read its books",
+)
+
+MISSING_RECORDS = Gauge(
+    "headrace_missing_records", "Numbers of all sources that are lost, when the job last read the books"
+)
+
+SILENT_SOURCES = Gauge(
+    "headrace_silent_sources",
+    "Sources that are neither closed nor heard of, when the job last read the books",
+)
+
+WRONG_OUTPUTS = Gauge(
+    "headrace_wrong_outputs",
+    "Windowed outputs that did not add up to what was counted, when the job last read the books",
+)
+
+for _gauge in (WAREHOUSE_LAG, MISSING_RECORDS, SILENT_SOURCES, WRONG_OUTPUTS):
+    _gauge.set(math.nan)  # until the books are read, which other processes never do
 
 BREAKER_OPEN = Gauge(
     "headrace_breaker_open",

@@ -1,7 +1,9 @@
+import dataclasses
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
 import pytest
 from prometheus_client import REGISTRY
 
@@ -75,6 +77,26 @@ def test_shares_and_breakers_are_metrics_that_a_replay_leaves_and_silence_clears
     monitor.committed(Committed(already=False), BATCH, 0.5)
     assert shown("web_access.v1") == (0, 0)
     assert shown("unreadable") == (0, 0)
+
+
+def test_late_records_are_counted_among_all_that_came_into_windows_and_a_replay_counts_none(
+    tmp_path: Path,
+) -> None:
+    def shown() -> list[float]:
+        names = ("headrace_window_records_total", "headrace_late_records_total")
+        return [REGISTRY.get_sample_value(name) or 0 for name in names]
+
+    monitor, before = Monitor(ManualClock(), tmp_path / "status"), shown()
+    windows = {
+        "web_traffic_1m": pa.table({"records": [7, 3], "late_records": [1, 0]}),
+        "web_paths_5m": pa.table(
+            {"records": pa.array([], pa.int64()), "late_records": pa.array([], pa.int64())}
+        ),
+    }
+    batch = dataclasses.replace(BATCH, windows=windows)
+    monitor.committed(Committed(already=True), batch, 0.5)
+    monitor.committed(Committed(already=False), batch, 0.5)
+    assert [now - then for now, then in zip(shown(), before, strict=True)] == [10, 1]
 
 
 def test_a_breaker_is_told_when_it_opens_and_when_it_closes_and_not_between(

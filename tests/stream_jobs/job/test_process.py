@@ -92,10 +92,11 @@ def test_kill_9_in_a_commit_and_a_restart_change_no_number(
     for point, visit in ((AFTER_STAGE, 1), (AFTER_COMMIT, 2)):
         dying = start("tests.stream_jobs.job.dying", point, str(visit))
         assert dying.wait(PATIENCE) == -signal.SIGKILL
-    last = start(HEADRACE_EMF_SECONDS="0.2")
+    last = start(HEADRACE_EMF_SECONDS="0.2", HEADRACE_PROOF_SECONDS="0.2")
     send(kinesis, [access(101)])
     wait_for(lambda: counted(url) == 101)
-    wait_for(lambda: b'"BreakerOpen":0' in (tmp_path / "stdout").read_bytes())
+    told = (b'"BreakerOpen":0', b'"MissingRecords":0', b'"WarehouseLagSeconds":')
+    wait_for(lambda: all(metric in (tmp_path / "stdout").read_bytes() for metric in told))
     last.send_signal(signal.SIGTERM)
     assert last.wait(PATIENCE) == 0
     numbers = snapshot(url)
