@@ -15,7 +15,9 @@ SUBMITTED = "submitted"
 class StreamJobSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Read once, at the entry point; endpoint, region and credentials of AWS as for any AWS SDK."""
 
-    warehouse_url: Annotated[str, Setting("HEADRACE_WAREHOUSE_URL", "the warehouse, postgresql://…")]
+    warehouse_url: Annotated[
+        str, Setting("HEADRACE_WAREHOUSE_URL", "the warehouse: postgresql://… or redshift://…")
+    ]
     stream: Annotated[str, Setting("HEADRACE_STREAM", "the stream to read")] = "events"
     state: Annotated[str, Setting("HEADRACE_STATE", "folder for what the local stack keeps")] = ".headrace"
     checkpoint: Annotated[

@@ -18,7 +18,8 @@ from headrace.warehouse import system_tables as system
 Rule = Callable[[str, str], str]
 """Given the target's and the staged column, the expression of the merged value."""
 
-_STAGE_BYTES = next(column.type.max_bytes for column in system.REJECTS.columns if column.name == "stage")
+_STAGE_CHARACTERS = (system.REJECTS.column("stage").type.max_bytes or 0) // 4
+"""LEFT counts characters, Redshift's VARCHAR bytes, and a character takes at most four."""
 
 
 def add(target: str, staged: str) -> str:
@@ -61,7 +62,7 @@ def union(target: str, staged: str) -> str:
         f"CASE WHEN {target} < {staged} THEN {target}{_missing(staged, target)} "
         f"ELSE {staged}{_missing(target, staged)} END"
     )
-    return f"LEFT({joined}, {_STAGE_BYTES})"
+    return f"LEFT({joined}, {_STAGE_CHARACTERS})"
 
 
 def _missing(names: str, known: str) -> str:

@@ -14,4 +14,10 @@ def open_session(url: str) -> Session:
         from headrace.warehouse.engines.postgresql import PostgresqlSession  # noqa: PLC0415
 
         return PostgresqlSession(url)
-    raise SettingsError(f"HEADRACE_WAREHOUSE_URL: expected postgresql://…, got the scheme {scheme!r}")
+    if scheme == "redshift":
+        from headrace.warehouse.engines.redshift import connect  # noqa: PLC0415
+
+        return connect(url)
+    raise SettingsError(
+        f"HEADRACE_WAREHOUSE_URL: expected postgresql://… or redshift://…, got the scheme {scheme!r}"
+    )

@@ -11,7 +11,9 @@ from headrace.ops.settings import Setting
 class ErrorDeskSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Read once, at the entry points; endpoint, region and credentials of AWS as for any AWS SDK."""
 
-    warehouse_url: Annotated[str, Setting("HEADRACE_WAREHOUSE_URL", "the warehouse, postgresql://…")]
+    warehouse_url: Annotated[
+        str, Setting("HEADRACE_WAREHOUSE_URL", "the warehouse: postgresql://… or redshift://…")
+    ]
     stream: Annotated[str, Setting("HEADRACE_ERROR_STREAM", "the stream of rejects")] = "errors"
     application: Annotated[
         str, Setting("HEADRACE_DESK_APPLICATION", "KCL's name for the desk, and for its DynamoDB tables")

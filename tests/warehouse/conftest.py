@@ -7,14 +7,25 @@ import pytest
 
 from headrace.ops.clock import SystemClock
 from headrace.schemas.registry import OUTPUTS
+from headrace.warehouse.engines import redshift as engines_redshift
 from headrace.warehouse.probe import Probe, no_probe
 from headrace.warehouse.warehouse import Warehouse
 from headrace.warehouse.warehouse import connect as open_warehouse
 from infra.local import postgres
 from infra.local.state import State
 from tests.doubles.clock import ManualClock
+from tests.doubles.redshift import RedshiftDouble
+from tests.doubles.redshift_bucket import Bucket
+from tests.doubles.redshift_rules import setup as redshift_setup
 
 _numbers = itertools.count()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module's ENGINES are those that each of its tests of the tables runs on."""
+    engines = getattr(metafunc.module, "ENGINES", ())
+    if engines and "engine" in metafunc.fixturenames:
+        metafunc.parametrize("engine", engines, indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -46,10 +57,46 @@ def _prepared(server: Callable[[str], str]) -> str:
     return "prepared"
 
 
+@pytest.fixture(scope="session")
+def _prepared_redshift(server: Callable[[str], str], _prepared: str) -> str:
+    """The same, with what Redshift has and PostgreSQL lacks."""
+    with psycopg.connect(server("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE prepared_redshift TEMPLATE {_prepared}")
+    with psycopg.connect(server("prepared_redshift")) as connection:
+        for statement in redshift_setup(list(OUTPUTS.values())):
+            connection.execute(statement.encode())
+    return "prepared_redshift"
+
+
 @pytest.fixture
-def url(server: Callable[[str], str], _prepared: str) -> Iterator[str]:
+def engine(request: pytest.FixtureRequest) -> str:
+    """Which engine the test is for: PostgreSQL, unless its module names others."""
+    return str(getattr(request, "param", "postgresql"))
+
+
+@pytest.fixture
+def url(server: Callable[[str], str], engine: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """A database of its own, with the tables of every declared output."""
-    yield from _database(server, template=_prepared)
+    template = "_prepared" if engine == "postgresql" else "_prepared_redshift"
+    yield from _database(server, template=request.getfixturevalue(template))
+
+
+@pytest.fixture
+def redshift(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedshiftDouble]:
+    """Redshift on the test's database; headrace logs in there."""
+    with RedshiftDouble(url, Bucket()).serving() as double:
+        monkeypatch.setattr(engines_redshift, "login", lambda _address: double.login())
+        monkeypatch.setattr(engines_redshift, "client", lambda _service, _address: double.bucket)
+        yield double
+
+
+@pytest.fixture
+def address(engine: str, url: str, request: pytest.FixtureRequest) -> str:
+    """HEADRACE_WAREHOUSE_URL of the test's database."""
+    if engine == "postgresql":
+        return url
+    double: RedshiftDouble = request.getfixturevalue("redshift")
+    return double.address
 
 
 def _database(server: Callable[[str], str], template: str) -> Iterator[str]:
@@ -61,12 +108,12 @@ def _database(server: Callable[[str], str], template: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def connect(url: str, clock: ManualClock) -> Iterator[Callable[..., Warehouse]]:
+def connect(address: str, clock: ManualClock) -> Iterator[Callable[..., Warehouse]]:
     """Opens warehouses on the test's database; each is prepared."""
     opened: list[Warehouse] = []
 
     def open_one(probe: Probe = no_probe) -> Warehouse:
-        warehouse = open_warehouse(url, clock, probe=probe)
+        warehouse = open_warehouse(address, clock, probe=probe)
         opened.append(warehouse)
         warehouse.prepare(list(OUTPUTS.values()))
         return warehouse

@@ -6,6 +6,9 @@ from typing import Any
 from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.warehouse import Warehouse
 
+EACH_ENGINE = ("postgresql", "redshift")
+"""The ENGINES of a module whose promises hold on both."""
+
 Sql = Callable[..., list[tuple[Any, ...]]]
 Connect = Callable[..., Warehouse]
 TABLES = (

@@ -8,10 +8,11 @@ import pytest
 from headrace.errors import WarehouseRefused
 from headrace.warehouse.batch import Committed, Exclusions, FoldedBatch
 from headrace.warehouse.warehouse import Warehouse
-from tests.warehouse.queries import Sql, ranges
+from tests.warehouse.queries import EACH_ENGINE, Sql, ranges
 from tests.warehouse.simulation import START, Rec, bad, batch_id, fold_of, good, shard
 
 pytestmark = pytest.mark.stack
+ENGINES = EACH_ENGINE
 
 
 def test_a_batch_appears_in_every_table(warehouse: Warehouse, sql: Sql) -> None:

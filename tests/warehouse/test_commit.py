@@ -15,10 +15,11 @@ from headrace.warehouse.ranges import RangeSet
 from headrace.warehouse.reconcile import reconcile
 from headrace.warehouse.warehouse import Warehouse
 from tests.doubles.clock import ManualClock
-from tests.warehouse.queries import Connect, Sql, ranges, requests, state
+from tests.warehouse.queries import EACH_ENGINE, Connect, Sql, ranges, requests, state
 from tests.warehouse.simulation import Rec, bad, batch_id, fold_of, good, shard
 
 pytestmark = pytest.mark.stack
+ENGINES = EACH_ENGINE
 
 
 def test_the_same_batch_twice_changes_nothing(warehouse: Warehouse, sql: Sql) -> None:

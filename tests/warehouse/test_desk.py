@@ -15,8 +15,10 @@ from headrace.warehouse.system_tables import REJECTS
 from tests.doubles.clock import START as NOON
 from tests.doubles.clock import ManualClock
 from tests.producers.processes import wait_for
+from tests.warehouse.queries import EACH_ENGINE
 
 pytestmark = pytest.mark.stack
+ENGINES = EACH_ENGINE
 
 Sql = Callable[..., list[tuple[Any, ...]]]
 STREAM, SHARD = "errors@1", "shardId-000000000000"
@@ -54,11 +56,11 @@ def rows(*numbers: int) -> Callable[[Position], pa.Table | None]:
 
 
 @pytest.fixture
-def desk(url: str, clock: ManualClock) -> Iterator[Callable[..., Desk]]:
+def desk(address: str, clock: ManualClock) -> Iterator[Callable[..., Desk]]:
     opened: list[Desk] = []
 
     def open_one(probe: Probe = no_probe) -> Desk:
-        opened.append(Desk(url, clock, probe=probe))
+        opened.append(Desk(address, clock, probe=probe))
         return opened[-1]
 
     yield open_one
@@ -162,11 +164,11 @@ def test_a_reject_is_found_by_its_id_without_reading_all_of_them(sql: Sql, wareh
     ]
 
 
-def test_positions_are_told_by_shard_as_kinesis_takes_them(desk: Callable[..., Desk], url: str) -> None:
+def test_positions_are_told_by_shard_as_kinesis_takes_them(desk: Callable[..., Desk], address: str) -> None:
     desk().merge(STREAM, SHARD, at(2), rows(1, 2))
     desk().merge("errors@2", SHARD, at(9), rows(9))
-    assert positions(url, STREAM) == {SHARD: f"{2:021d}"}
-    assert positions(url, "errors@3") == {}
+    assert positions(address, STREAM) == {SHARD: f"{2:021d}"}
+    assert positions(address, "errors@3") == {}
 
 
 def test_without_tables_the_remedy_is_told(empty_url: str, clock: ManualClock) -> None:

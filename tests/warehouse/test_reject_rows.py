@@ -15,11 +15,12 @@ from headrace.warehouse import merge_sql
 from headrace.warehouse.batch_writer import merge_rejects
 from headrace.warehouse.opening import open_session
 from headrace.warehouse.staging import arrow_schema
-from headrace.warehouse.system_tables import REJECTS
-from tests.warehouse.queries import Sql
+from headrace.warehouse.system_tables import LOCK_WRITERS, REJECTS
+from tests.warehouse.queries import EACH_ENGINE, Sql
 from tests.warehouse.simulation import START
 
 pytestmark = pytest.mark.stack
+ENGINES = EACH_ENGINE
 SECOND = timedelta(seconds=1)
 
 COMMON: dict[str, Any] = {
@@ -72,12 +73,13 @@ BOTH = COMMON | {
 }
 
 
-def put(url: str, *rows: dict[str, Any]) -> None:
+def put(address: str, *rows: dict[str, Any]) -> None:
     """Each row in a transaction of its own."""
-    with closing(open_session(url)) as session:
+    with closing(open_session(address)) as session:
         for row in rows:
             table = pa.Table.from_pylist([row], schema=arrow_schema(REJECTS))
             with session.transaction() as cursor:
+                cursor.execute(LOCK_WRITERS)
                 merge_rejects(cursor, table)
 
 
@@ -89,22 +91,22 @@ def held(sql: Sql) -> dict[str, Any]:
 
 @pytest.mark.parametrize("order", [(JOB, DESK), (DESK, JOB)], ids=["job first", "desk first"])
 def test_the_job_and_the_desk_make_one_row_whoever_comes_first(
-    url: str, sql: Sql, order: Sequence[dict[str, Any]]
+    address: str, sql: Sql, order: Sequence[dict[str, Any]]
 ) -> None:
-    put(url, *order)
+    put(address, *order)
     assert held(sql) == BOTH
 
 
-def test_what_one_place_has_seen_again_adds_to_its_own_count(url: str, sql: Sql) -> None:
-    put(url, JOB, DESK, JOB, DESK, DESK)
+def test_what_one_place_has_seen_again_adds_to_its_own_count(address: str, sql: Sql) -> None:
+    put(address, JOB, DESK, JOB, DESK, DESK)
     assert held(sql) == BOTH | {"seen": 4, "seen_on_errors": 3}
     assert sql("select stage, rejects, seen from rejects_per_minute") == [("stream_job,transform", 1, 4)]
 
 
-def test_a_reject_that_is_met_again_after_its_replay_keeps_when_that_was(url: str, sql: Sql) -> None:
-    put(url, JOB)
+def test_a_reject_that_is_met_again_after_its_replay_keeps_when_that_was(address: str, sql: Sql) -> None:
+    put(address, JOB)
     sql("update rejects set replayed_at = %s", START + 5 * SECOND)
-    put(url, JOB, DESK)
+    put(address, JOB, DESK)
     assert held(sql) == BOTH | {"seen": 4, "replayed_at": START + 5 * SECOND}
 
 
@@ -125,18 +127,18 @@ def test_stages_unite_without_repeats_in_an_order_that_does_not_depend_on_arriva
     assert set(found.split(",")) == {*one.split(","), *other.split(",")}
 
 
-def test_stages_that_nobody_declared_never_outgrow_their_column(url: str, sql: Sql) -> None:
-    strange = [letter * 64 for letter in "abcdef"]
+def test_stages_that_nobody_declared_never_outgrow_their_column(address: str, sql: Sql) -> None:
+    strange = [letter * 64 for letter in ("a", "b", "ü", "€", "\N{GRINNING FACE}", "\N{DIGIT FIVE}")]
     for stage in itertools.chain(strange, strange):
-        put(url, JOB | {"stage": stage})
+        put(address, JOB | {"stage": stage})
     found = held(sql)
-    assert len(found["stage"]) <= 256
+    assert len(found["stage"].encode()) <= 256
     assert found["seen"] == 24
 
 
-def test_an_instant_is_the_earliest_and_the_latest_of_both(url: str, sql: Sql) -> None:
+def test_an_instant_is_the_earliest_and_the_latest_of_both(address: str, sql: Sql) -> None:
     def at(first: datetime, last: datetime) -> dict[str, Any]:
         return DESK | {"first_seen": first, "last_seen": last}
 
-    put(url, at(START, START), at(START - SECOND, START - SECOND), at(START + SECOND, START + SECOND))
+    put(address, at(START, START), at(START - SECOND, START - SECOND), at(START + SECOND, START + SECOND))
     assert (held(sql)["first_seen"], held(sql)["last_seen"]) == (START - SECOND, START + SECOND)

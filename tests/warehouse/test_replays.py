@@ -10,9 +10,10 @@ import pytest
 from headrace.warehouse.probe import BEFORE_COMMIT
 from headrace.warehouse.replays import Marks, RejectRow, Replays, Wanted
 from tests.doubles.clock import START, ManualClock
-from tests.warehouse.queries import Sql
+from tests.warehouse.queries import EACH_ENGINE, Sql
 
 pytestmark = pytest.mark.stack
+ENGINES = EACH_ENGINE
 
 PAGE = 200
 
@@ -38,9 +39,9 @@ def row(number: int, **changes: object) -> RejectRow:
 
 
 @pytest.fixture
-def replays(url: str, clock: ManualClock) -> Iterator[Replays]:
+def replays(address: str, clock: ManualClock) -> Iterator[Replays]:
     clock.advance(60)
-    replays = Replays(url, clock)
+    replays = Replays(address, clock)
     yield replays
     replays.close()
 
@@ -118,10 +119,10 @@ def test_a_row_that_the_archive_gave_is_the_very_row(replays: Replays) -> None:
     assert list(replays.rejects(Wanted(again=True))) == [odd]
 
 
-def test_a_mark_waits_for_the_writer_that_holds_the_lock(url: str, clock: ManualClock) -> None:
+def test_a_mark_waits_for_the_writer_that_holds_the_lock(url: str, address: str, clock: ManualClock) -> None:
     keep(url, [row(1)])
     reached: list[str] = []
-    replays = Replays(url, clock, probe=reached.append)
+    replays = Replays(address, clock, probe=reached.append)
     with psycopg.connect(url) as other:
         other.execute("LOCK TABLE writer_lock")
         marking = threading.Thread(target=replays.mark, args=(Marks(rejects=[row(1).id]),))

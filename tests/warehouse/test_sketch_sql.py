@@ -5,10 +5,11 @@ import pytest
 
 from headrace.schemas.sketches import bucket_of, distinct_estimate, quantile, register_of
 from headrace.warehouse.warehouse import Warehouse
-from tests.warehouse.queries import Sql
+from tests.warehouse.queries import EACH_ENGINE, Sql
 from tests.warehouse.simulation import START, Rec, batch_id, fold_of
 
 pytestmark = pytest.mark.stack
+ENGINES = EACH_ENGINE
 
 
 def test_quantiles_are_those_of_the_sketch_however_the_records_fall(warehouse: Warehouse, sql: Sql) -> None:

@@ -1,11 +1,12 @@
-"""Redshift: rows come in by COPY of the Parquet files that a manifest names. Text only, so far.
+"""The statements that only Redshift has.
 
 Sources: Amazon Redshift Database Developer Guide, "COPY from columnar data formats" (a manifest; no MAXERROR,
-no REGION), "CREATE TABLE" (LIKE) and "UNLOAD".
+no REGION), "Loading a column of the VARBYTE data type" (Parquet), "CREATE TABLE" (LIKE) and "UNLOAD".
 """
+# ruff: noqa: S608  every name in the text comes from a declaration
 
-from headrace.schemas.tables import Table
-from headrace.schemas.targets.redshift import create_table
+from headrace.schemas.tables import Column, Table
+from headrace.schemas.targets.redshift import create_table, type_name
 from headrace.schemas.targets.sql import quote
 
 
@@ -14,17 +15,33 @@ def create(table: Table) -> list[str]:
     return [create_table(table)]
 
 
+def create_stage(table: Table, name: str) -> list[str]:
+    """Create the temporary table `name` like `table`.
+
+    Temporary tables outlive the transaction, so a left-over one is dropped first.
+    """
+    staged = quote(name)
+    return [f"DROP TABLE IF EXISTS {staged}", f"CREATE TEMP TABLE {staged} (LIKE {quote(table.name)})"]
+
+
 def stage(table: Table, name: str, manifest: str, iam_role: str) -> list[str]:
     """Create the temporary table `name` like `table` and COPY exactly the files that `manifest` names.
 
-    Temporary tables outlive the transaction, so a left-over one is dropped first. `manifest` is an S3 URL,
-    `iam_role` an ARN.
+    COPY reads Parquet as Spectrum does, which has no time with a zone: a table with instants is loaded into
+    one with plain times in UTC, and given the zone from there. `manifest` is an S3 URL, `iam_role` an ARN.
     """
-    staged = quote(name)
+    if not any(column.type.name == "timestamp" for column in table.columns):
+        return [*create_stage(table, name), _copy(name, manifest, iam_role)]
+    plain = quote(f"{name}__plain")
+    columns = ", ".join(f"{quote(column.name)} {_plain_type(column)}" for column in table.columns)
+    values = ", ".join(map(_with_zone, table.columns))
     return [
-        f"DROP TABLE IF EXISTS {staged}",
-        f"CREATE TEMP TABLE {staged} (LIKE {quote(table.name)})",
-        f"COPY {staged} FROM {_literal(manifest)} IAM_ROLE {_literal(iam_role)} FORMAT AS PARQUET MANIFEST",
+        f"DROP TABLE IF EXISTS {plain}",
+        f"CREATE TEMP TABLE {plain} ({columns})",
+        _copy(f"{name}__plain", manifest, iam_role),
+        *create_stage(table, name),
+        f"INSERT INTO {quote(name)} SELECT {values} FROM {plain}",
+        f"DROP TABLE {plain}",
     ]
 
 
@@ -38,6 +55,22 @@ def unload(query: str, folder: str, iam_role: str) -> str:
         f"UNLOAD ({_literal(query)}) TO {_literal(folder)} IAM_ROLE {_literal(iam_role)} "
         "FORMAT AS PARQUET MANIFEST VERBOSE"
     )
+
+
+def _copy(name: str, manifest: str, iam_role: str) -> str:
+    return (
+        f"COPY {quote(name)} FROM {_literal(manifest)} IAM_ROLE {_literal(iam_role)} "
+        "FORMAT AS PARQUET MANIFEST"
+    )
+
+
+def _plain_type(column: Column) -> str:
+    return "TIMESTAMP" if column.type.name == "timestamp" else type_name(column.type)
+
+
+def _with_zone(column: Column) -> str:
+    name = quote(column.name)
+    return f"{name} AT TIME ZONE 'UTC'" if column.type.name == "timestamp" else name
 
 
 def _literal(text: str) -> str:

@@ -7,6 +7,7 @@ from headrace.schemas.registry import OUTPUTS
 from headrace.schemas.tables import Table
 from headrace.warehouse.engines import redshift_sql
 from headrace.warehouse.preparation import tables
+from headrace.warehouse.system_tables import LEDGER_RANGES, TYPE_MINUTES
 from headrace.warehouse.views import views
 
 ALL = list(OUTPUTS.values())
@@ -24,16 +25,30 @@ def test_every_table_has_a_physical_design(table: Table) -> None:
 
 
 def test_a_stage_copies_exactly_the_files_of_a_manifest_into_a_temporary_table() -> None:
-    table = ALL[0].table()
-    drop, create, copy = redshift_sql.stage(table, f"stage_{table.name}", "s3://lake/it's/manifest", ROLE)
-    assert drop == f'DROP TABLE IF EXISTS "stage_{table.name}"'
-    assert create == f'CREATE TEMP TABLE "stage_{table.name}" (LIKE "{table.name}")'
+    drop, create, copy = redshift_sql.stage(LEDGER_RANGES, "stage_x", "s3://lake/it's/manifest", ROLE)
+    assert drop == 'DROP TABLE IF EXISTS "stage_x"'
+    assert create == 'CREATE TEMP TABLE "stage_x" (LIKE "ledger_ranges")'
     assert copy == (
-        f"COPY \"stage_{table.name}\" FROM 's3://lake/it''s/manifest' IAM_ROLE '{ROLE}' "
-        "FORMAT AS PARQUET MANIFEST"
+        f"COPY \"stage_x\" FROM 's3://lake/it''s/manifest' IAM_ROLE '{ROLE}' FORMAT AS PARQUET MANIFEST"
     )
     for lossy in ("TRUNCATECOLUMNS", "ACCEPTINVCHARS", "MAXERROR"):
         assert lossy not in copy
+
+
+def test_instants_are_copied_as_plain_times_and_given_their_zone() -> None:
+    before, plain, copy, *like, fill, after = redshift_sql.stage(TYPE_MINUTES, "stage_x", "s3://a/b", ROLE)
+    assert before == 'DROP TABLE IF EXISTS "stage_x__plain"'
+    assert plain == (
+        'CREATE TEMP TABLE "stage_x__plain" ("record_type" VARCHAR(256), "arrival_minute" TIMESTAMP, '
+        '"counted" BIGINT, "rejected" BIGINT)'
+    )
+    assert copy.startswith('COPY "stage_x__plain" FROM ')
+    assert like == redshift_sql.create_stage(TYPE_MINUTES, "stage_x")
+    assert fill == (
+        'INSERT INTO "stage_x" SELECT "record_type", "arrival_minute" AT TIME ZONE \'UTC\', "counted", '
+        '"rejected" FROM "stage_x__plain"'
+    )
+    assert after == 'DROP TABLE "stage_x__plain"'
 
 
 @pytest.mark.parametrize("text", views(ALL).values(), ids=views(ALL))
