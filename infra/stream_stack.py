@@ -12,6 +12,7 @@ from headrace.schemas.streams import STREAMS
 from infra.stacks.alarms import Alarms, declare_topic
 from infra.stacks.archive import declare_archive
 from infra.stacks.catalog import declare_catalog
+from infra.stacks.dashboard import Dashboard
 from infra.stacks.delivery import DeliveryStream
 from infra.stacks.key import DataKey
 from infra.stacks.publish import publish
@@ -63,7 +64,7 @@ class StreamStack(cdk.Stack):
         self.alarms = Alarms(self, stage, topic)
         self._watch(transform)
         if not stage.local:
-            self._deliver(transform)
+            self._show(transform, self._deliver(transform))
         database = declare_catalog(self, stage, self.archive)
         publish(
             self,
@@ -92,7 +93,18 @@ class StreamStack(cdk.Stack):
         watch_job(self.alarms, namespace, events, [*data, UNREADABLE], must_run=must_run)
         watch_producers(self.alarms, namespace)
 
-    def _deliver(self, transform: Transform) -> None:
+    def _show(self, transform: Transform, deliveries: list[str]) -> None:
+        names = {name: stream.stream_name for name, stream in self.streams.items()}
+        dashboard = Dashboard(self, self._stage, names)
+        dashboard.show_alarms(self.alarms.made)
+        dashboard.show_promises()
+        dashboard.show_producers()
+        dashboard.show_streams()
+        dashboard.show_archive(transform, deliveries)
+
+    def _deliver(self, transform: Transform) -> list[str]:
+        """The names of the delivery streams."""
+        names = []
         for name, delivery in DELIVERIES.items():
             made = DeliveryStream(
                 self,
@@ -103,6 +115,8 @@ class StreamStack(cdk.Stack):
                 transform=transform,
             )
             watch_delivery(self.alarms, name, made.delivery_stream_name)
+            names.append(made.delivery_stream_name)
+        return names
 
     def _uploaded(self) -> lambda_.Code:
         bucket = cdk.CfnParameter(self, "CodeBucket", description="the bucket that holds the transform's zip")

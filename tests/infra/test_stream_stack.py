@@ -56,6 +56,7 @@ def test_the_laptop_lacks_what_the_emulator_cannot_do_and_nothing_else(
         "AccessLogs",
         "AccessLogsPolicy",
         "ArchivePolicy",
+        "Dashboard",
         "AlarmsTransformRejects",
         "AlarmsLateShare",
         "AlarmsSpoolAge",
