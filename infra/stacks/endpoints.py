@@ -34,14 +34,15 @@ NEEDS: dict[str, dict[str, str]] = {
         **_IMAGE,
         "kinesis-streams": "producers put to `events` and `errors`",
         "secretsmanager": "the tokens of those who push",
-        "ssm": "their settings file",
     },
     "private producers on EC2": {
         **_IMAGE,
         "ec2": "the machine attaches its volume",
+        "ecs": "the machine's agent reports to the cluster",
+        "ecs-agent": "and is told what to run",
+        "ecs-telemetry": "and how much of it there is to measure",
         "kinesis-streams": "producers put to `events` and `errors`",
         "secretsmanager": "the tokens of those who push",
-        "ssm": "their settings file",
     },
     "error desk": {
         **_IMAGE,

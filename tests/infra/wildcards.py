@@ -30,4 +30,23 @@ WILDCARDS = {
         ("AWS::IAM::Policy", "<Archive>/failed/events/*"): "the same, for what failed",
         ("AWS::IAM::Policy", "<Archive>/failed/errors/*"): "the same",
     },
+    "warehouse": {
+        ("AWS::IAM::Policy", "*"): "a statement of the Data API has no ARN: a condition keeps to one's own",
+        ("AWS::IAM::Policy", "<Staging>/loads/*"): "COPY reads what batches name",
+        ("AWS::IAM::Policy", "<stream:Archive>/events/*"): "COPY reads the archive, which Firehose names",
+        ("AWS::S3::BucketPolicy", "s3:*"): "denied, to whoever comes without TLS",
+        ("AWS::S3::BucketPolicy", "<AccessLogs>/*"): "the service names its access logs itself",
+        ("AWS::S3::BucketPolicy", "<Staging>/*"): "denied, to whoever comes without TLS",
+    },
+    "producers": {
+        ("AWS::IAM::Policy", "*"): "ECR's token is for all repositories; the agent's own calls in its cluster",
+        (
+            "AWS::IAM::Policy",
+            "arn:<AWS::Partition>:ec2:<AWS::Region>:<AWS::AccountId>:instance/*",
+        ): "a machine has no name beforehand: a condition keeps to the producer's own",
+    },
+    "error-desk": {
+        ("AWS::IAM::Policy", "*"): "ECR's token is for all repositories",
+        ("AWS::IAM::Policy", "<warehouse:Staging>/loads/*"): "batches name what they stage",
+    },
 }
