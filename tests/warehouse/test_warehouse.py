@@ -83,14 +83,28 @@ class Model:
         self.rejected = (self.rejected | refused) - self.counted.keys()
 
 
+Sequence = list[tuple[list[Rec], bool, str | None]]
+"""Batches, each with whether its records come again as another batch, and where its first attempt crashes."""
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sequence=batches)
 def test_any_sequence_of_batches_replays_and_crashes_equals_the_model(
-    connect: Callable[..., Warehouse],
-    sql: Sql,
-    url: str,
-    sequence: list[tuple[list[Rec], bool, str | None]],
+    connect: Callable[..., Warehouse], sql: Sql, url: str, sequence: Sequence
 ) -> None:
+    run(connect, sql, url, sequence)
+
+
+@pytest.mark.parametrize("engine", ["redshift"], indirect=True)
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sequence=batches)
+def test_the_same_holds_on_redshift(
+    connect: Callable[..., Warehouse], sql: Sql, url: str, sequence: Sequence
+) -> None:
+    run(connect, sql, url, sequence)
+
+
+def run(connect: Callable[..., Warehouse], sql: Sql, url: str, sequence: Sequence) -> None:
     for table in (*TABLES, "ledger_outputs"):
         sql(f"truncate {table}")
     model = Model()
