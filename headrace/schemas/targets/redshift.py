@@ -31,6 +31,16 @@ def create_table(table: Table) -> str:
     return "\n".join(lines)
 
 
+def add_column(table: Table, column: Column) -> str:
+    """ALTER TABLE that adds one column, behind the others: Redshift takes one at a time."""
+    return f"ALTER TABLE {quote(table.name)} ADD COLUMN {_column(column, table)}"
+
+
+def widen_column(table: Table, column: Column) -> str:
+    """ALTER TABLE that gives a text column its declared length; no transaction takes it."""
+    return f"ALTER TABLE {quote(table.name)} ALTER COLUMN {quote(column.name)} TYPE {type_name(column.type)}"
+
+
 def type_name(type_: ColumnType) -> str:
     """The column type; VARCHAR counts bytes."""
     return sql.type_name(type_, binary=f"VARBYTE({type_.max_bytes})")

@@ -1,0 +1,231 @@
+"""The migration over the Data API: everything is made, changed in place, repeated, cut short."""
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import psycopg
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from headrace.errors import SchemaMismatch
+from headrace.ops.clock import SystemClock
+from headrace.schemas.registry import OUTPUTS
+from headrace.warehouse.migration import Users, migrate
+from headrace.warehouse.operators import open_operator
+from headrace.warehouse.preparation import ANALYST, tables
+from headrace.warehouse.reader import Operator, Rows, Statement
+from headrace.warehouse.views import views
+from tests.doubles.clock import ManualClock
+from tests.doubles.data_api import DataApiDouble
+from tests.warehouse.queries import Sql
+
+pytestmark = pytest.mark.stack
+
+ALL = list(OUTPUTS.values())
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def double(empty_url: str) -> Iterator[DataApiDouble]:
+    with DataApiDouble(empty_url) as started:
+        yield started
+
+
+@pytest.fixture
+def sql(empty_url: str) -> Iterator[Sql]:
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+
+        def run(text: str) -> list[tuple[object, ...]]:
+            cursor = connection.execute(text.encode())
+            return cursor.fetchall() if cursor.description else []
+
+        yield run
+
+
+def operator(double: DataApiDouble) -> Operator:
+    return open_operator("redshift-data://workgroup/database", ManualClock(), double.environ())
+
+
+def run(double: DataApiDouble, users: Users | None = None) -> list[str]:
+    said: list[str] = []
+    migrate(operator(double), ManualClock(), ALL, said.append, users)
+    return [line for line in said if not line.startswith(("role ", "user "))]
+
+
+def state(sql: Sql) -> object:
+    columns = sql(
+        "SELECT table_name, column_name, data_type, character_maximum_length, is_nullable "
+        "FROM information_schema.columns WHERE table_schema = 'public' ORDER BY table_name, ordinal_position"
+    )
+    comments = sql("SELECT description FROM pg_description WHERE objoid = 'frontier'::regclass")
+    return columns, comments, sql("SELECT * FROM ledger_version")
+
+
+NOT_PARSED = {"CREATE USER", "GRANT ROLE", "GRANT SELECT", "GRANT SELECT,", "LOCK TABLE"}
+"""How what the grammar of the tests' parser does not have begins; it takes a GRANT on one table only."""
+
+
+def not_parsed(texts: Sequence[str]) -> set[str]:
+    parsed = {text: sqlglot.parse_one(text, read="redshift") for text in texts}
+    return {" ".join(text.split()[:2]) for text, tree in parsed.items() if isinstance(tree, exp.Command)}
+
+
+def test_everything_is_made_once(double: DataApiDouble, sql: Sql) -> None:
+    said = run(double)
+    assert said == [
+        *(f"table {table.name} made" for table in tables(ALL)),
+        f"views made: {', '.join(views(ALL))}",
+    ]
+    made = state(sql)
+    assert sql("SELECT * FROM ledger_version") == [(0,)]
+    for table in tables(ALL):
+        found = sql(f"SELECT * FROM information_schema.columns WHERE table_name = '{table.name}'")
+        assert len(found) == len(table.columns)
+    for name in views(ALL):
+        sql(f"SELECT * FROM {name}")
+    before = len(double.texts)
+    assert run(double) == []
+    assert state(sql) == made
+    again = double.texts[before:]
+    assert {text.split()[0] for text in again} == {"SELECT", "GRANT", "REVOKE"}
+
+
+def test_roles_may_do_what_they_are_for_and_no_more(double: DataApiDouble, sql: Sql) -> None:
+    writer, reader = (f"IAMR:{name}-{next(_numbers)}" for name in ("Writer", "reader"))
+    run(double, Users([writer], [reader]))
+    assert not_parsed(double.texts) - {"CREATE ROLE"} == NOT_PARSED
+    run(double, Users([writer], [reader]))
+    sql(f'SET ROLE "{reader}"')
+    sql("SELECT * FROM web_traffic_1m_final, rejects, frontier, ledger")
+    for refused in ("SELECT * FROM batches", "DELETE FROM rejects", "CREATE TABLE mine (n INTEGER)"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            sql(refused)
+    sql(f'RESET ROLE; SET ROLE "{writer}"')
+    sql("SELECT frontier FROM frontier")
+    sql("UPDATE ledger_version SET version = version + 1")
+    sql("DELETE FROM web_traffic_1m")
+    for refused in (
+        "DROP TABLE rejects",
+        "CREATE TABLE mine (n INTEGER)",
+        "ALTER TABLE rejects ADD n INTEGER",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            sql(refused)
+    sql(f'RESET ROLE; DROP OWNED BY "{reader}", "{writer}"; DROP USER "{reader}", "{writer}"')
+
+
+def test_a_new_column_that_may_be_unknown_is_added_alone(double: DataApiDouble, sql: Sql) -> None:
+    run(double)
+    made = state(sql)
+    sql("ALTER TABLE rejects DROP COLUMN replayed_at")
+    sql("INSERT INTO ledger_types VALUES ('kept', 1)")
+    assert run(double) == ["column rejects.replayed_at added"]
+    assert state(sql) == made
+    assert sql("SELECT records FROM ledger_types") == [(1,)]
+    added = [body["Sql"] for name, body in double.requests if "ADD COLUMN" in str(body.get("Sql"))]
+    assert added == ['ALTER TABLE "rejects" ADD COLUMN "replayed_at" TIMESTAMPTZ ENCODE AZ64']
+
+
+def test_a_text_that_became_longer_is_widened_below_its_views(double: DataApiDouble, sql: Sql) -> None:
+    run(double)
+    made = state(sql)
+    finals = ", ".join(f"{output.name}_final" for output in ALL)
+    sql(f"DROP VIEW frontier, {finals}; ALTER TABLE epochs ALTER COLUMN stream TYPE VARCHAR(9)")
+    run(double)
+    sql(f"DROP VIEW frontier, {finals}; ALTER TABLE epochs ALTER COLUMN stream TYPE VARCHAR(9)")
+    assert run(double) == [
+        "column epochs.stream widened from 9 to 256 bytes",
+        f"views made: {', '.join(views(ALL))}",
+    ]
+    assert state(sql) == made
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("ALTER TABLE web_paths_5m DROP COLUMN records", "give the changed output a new name"),
+        ("ALTER TABLE rejects ADD COLUMN more INTEGER", "table rejects has the columns"),
+        ("ALTER TABLE batches DROP COLUMN committed_at", r"lacks \['committed_at'\]"),
+    ],
+)
+def test_what_cannot_be_changed_is_told_before_anything_is_done(
+    double: DataApiDouble, sql: Sql, change: str, says: str
+) -> None:
+    run(double)
+    sql(f"DROP VIEW {', '.join(views(ALL))}; {change}; DROP TABLE breakers")
+    before = len(double.texts)
+    with pytest.raises(SchemaMismatch, match=says):
+        run(double)
+    assert {text.split()[0] for text in double.texts[before:]} == {"SELECT"}
+
+
+def test_views_that_changed_are_made_anew_in_one_transaction(double: DataApiDouble, sql: Sql) -> None:
+    run(double)
+    sql("COMMENT ON VIEW ledger IS 'of another version'")
+    before = len(double.requests)
+    assert run(double) == [f"views made: {', '.join(views(ALL))}"]
+    batches = [body["Sqls"] for _, body in double.requests[before:] if "Sqls" in body]
+    (remade,) = [batch for batch in batches if any(text.startswith("DROP VIEW") for text in batch)]
+    assert sum("CREATE OR REPLACE VIEW" in text for text in remade) == len(views(ALL))
+    assert sql(f"SELECT has_table_privilege('{ANALYST}', 'ledger', 'SELECT')") == [(True,)]
+
+
+class OneChange:
+    """Lets one change happen, or none but the attempt, and is then interrupted."""
+
+    def __init__(self, operator: Operator) -> None:
+        self._operator, self.changed = operator, False
+
+    def read(self, *statements: Statement) -> list[Rows]:
+        return self._operator.read(*statements)
+
+    def apply(self, *steps: Sequence[Statement]) -> None:
+        self._once(lambda: self._operator.apply(*steps))
+
+    def apply_alone(self, statement: Statement) -> None:
+        self._once(lambda: self._operator.apply_alone(statement))
+
+    def close(self) -> None:
+        self._operator.close()
+
+    def _once(self, change: Callable[[], None]) -> None:
+        if self.changed:
+            raise KeyboardInterrupt
+        self.changed = True
+        change()
+
+
+def test_cut_short_after_every_change_it_ends_the_same(double: DataApiDouble, sql: Sql) -> None:
+    for turns in itertools.count(1):
+        double.failures.append("ERROR: 1023\n  Detail: Serializable isolation violation on table - 100")
+        assert turns < 20
+        try:
+            migrate(OneChange(operator(double)), ManualClock(), ALL, lambda _line: None)
+        except KeyboardInterrupt:
+            continue
+        break
+    double.failures.clear()
+    assert turns > 2
+    assert run(double) == []
+    assert sql("SELECT * FROM ledger_version") == [(0,)]
+
+
+def test_two_at_once_end_the_same(double: DataApiDouble, sql: Sql) -> None:
+    failures: list[BaseException] = []
+
+    def one() -> None:
+        try:
+            migrate(operator(double), SystemClock(), ALL, lambda _line: None)
+        except BaseException as error:  # noqa: BLE001  handed to the test
+            failures.append(error)
+
+    both = [threading.Thread(target=one) for _ in range(2)]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join(timeout=120)
+    assert failures == []
+    assert run(double) == []
+    assert sql("SELECT * FROM ledger_version") == [(0,)]
