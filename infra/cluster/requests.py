@@ -207,6 +207,5 @@ def _log(facts: Facts) -> Request:
         "Enabled": True,
         "LogGroupName": facts.log_group,
         "LogStreamNamePrefix": "cluster",
-        "EncryptionKeyArn": facts.key,
         "LogTypes": {"SPARK_DRIVER": ["STDERR", "STDOUT"]},
     }

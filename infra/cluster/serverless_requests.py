@@ -45,7 +45,6 @@ def start_job_run(stage: Stage, facts: Facts, spec: JobSpec, token: str) -> Requ
         "enabled": True,
         "logGroupName": facts.log_group,
         "logStreamNamePrefix": "serverless",
-        "encryptionKeyArn": facts.key,
         "logTypes": {"SPARK_DRIVER": ["STDERR", "STDOUT"]},
     }
     own = {"logUri": f"{facts.log_uri}/serverless/", "encryptionKeyArn": facts.key}

@@ -44,7 +44,9 @@ def stand_ins(folder: Path) -> Artefacts:
     function = folder / "transform.zip"
     with zipfile.ZipFile(function, "w") as packed:
         packed.writestr("empty.py", "")
-    return Artefacts(function)
+    job = folder / "stream-job.zip"
+    job.write_bytes(function.read_bytes())
+    return Artefacts(function, job)
 
 
 @functools.cache

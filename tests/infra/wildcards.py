@@ -38,8 +38,23 @@ WILDCARDS = {
         ("AWS::S3::BucketPolicy", "<AccessLogs>/*"): "the service names its access logs itself",
         ("AWS::S3::BucketPolicy", "<Staging>/*"): "denied, to whoever comes without TLS",
     },
+    "cluster": {
+        ("AWS::IAM::Policy", "*"): "log groups are listed before one is found",
+        ("AWS::IAM::Policy", "<BucketsJob>/checkpoint/*"): "Spark names what is in a checkpoint",
+        ("AWS::IAM::Policy", "<BucketsLogs>/*"): "EMR names its logs itself",
+        ("AWS::IAM::Policy", "<warehouse:Staging>/loads/*"): "batches name what they stage",
+        ("AWS::S3::BucketPolicy", "s3:*"): "denied, to whoever comes without TLS",
+        ("AWS::S3::BucketPolicy", "<AccessLogs>/*"): "denied, to whoever comes without TLS",
+        ("AWS::S3::BucketPolicy", "<AccessLogs>/job/*"): "the service names its access logs itself",
+        ("AWS::S3::BucketPolicy", "<AccessLogs>/logs/*"): "the same",
+        ("AWS::S3::BucketPolicy", "<BucketsJob>/*"): "denied, to whoever comes without TLS",
+        ("AWS::S3::BucketPolicy", "<BucketsLogs>/*"): "denied, to whoever comes without TLS",
+    },
     "producers": {
-        ("AWS::IAM::Policy", "*"): "ECR's token is for all repositories; the agent's own calls in its cluster",
+        (
+            "AWS::IAM::Policy",
+            "*",
+        ): "ECR's token is for all repositories; the agent's own calls in its cluster",
         (
             "AWS::IAM::Policy",
             "arn:<AWS::Partition>:ec2:<AWS::Region>:<AWS::AccountId>:instance/*",
