@@ -4,6 +4,7 @@ import click
 
 from cli.changes_shown import draw, stores
 from cli.consoles import console
+from cli.exit_codes import GOOD
 from cli.place import Place, tell
 from cli.smoke import WAIT_SECONDS, smoke
 from cli.staged import Site, environ_of, opened, stage_option
@@ -32,10 +33,13 @@ def command(place: Place, name: str, wait: float, *, yes: bool) -> int:
     """
     with opened(place, name) as site:
         _bring_up(site, yes=yes)
-        tell("warehouse: applying the schema")
         site.target.apply_schema()
         site.target.run_job()
-    return smoke(place, environ_of(place, name), wait=wait)
+    environ = environ_of(place, name)
+    if "HEADRACE_WAREHOUSE_URL" not in environ:
+        tell("this stage has no warehouse: nothing to prove it by")
+        return GOOD
+    return smoke(place, environ, wait=wait)
 
 
 def _bring_up(site: Site, *, yes: bool) -> None:

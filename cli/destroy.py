@@ -39,7 +39,7 @@ def command(place: Place, name: str, only: str | None, *, yes: bool) -> int:
         console().print(_drawn(held))
         _ask(site, held, yes=yes)
         site.journal.write(held)
-        if only is None:
+        if only in (None, site.stage.stack("cluster")):
             site.target.end()
         for stack in stacks:
             destruction.destroy(stack, held)

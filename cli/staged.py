@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from cli.place import Place, tell
+from headrace.errors import HeadraceError
 from infra.deployment.assembly import synthesize
 from infra.deployment.cdk_cli import CdkCli, install
 from infra.deployment.cloud import Account, Cloud, plainly
@@ -90,7 +91,17 @@ def opened(place: Place, name: str, *, start: bool = True) -> Iterator[Site]:
         cloud = target.reach(start=start)
         account = cloud.account()
         tell(f"stage {stage.name}: {account}")
-        yield Site(place, stage, target, cloud, account, held)
+        with _hiding(account), plainly(f"stage {stage.name}"):
+            yield Site(place, stage, target, cloud, account, held)
+
+
+@contextmanager
+def _hiding(account: Account) -> Iterator[None]:
+    """No error shows the account's number either."""
+    try:
+        yield
+    except HeadraceError as error:
+        raise type(error)(account.hide(str(error))) from error
 
 
 def target_of(place: Place, stage: Stage) -> Target:

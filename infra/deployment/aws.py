@@ -1,10 +1,23 @@
 """AWS as a target: everything that the stage's file asks for, in the operator's account."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import quote
+
+import msgspec
 
 from headrace.errors import DeploymentFailed
 from headrace.ops.clock import Clock
+from headrace.schemas.registry import OUTPUTS
+from headrace.warehouse.migration import Users, migrate
+from headrace.warehouse.operators import open_operator
+from infra.cluster import certificate, runner
+from infra.cluster.emr_runner import EmrRunner
+from infra.cluster.job import Facts, job_of
+from infra.cluster.runner import JobRunner
+from infra.cluster.serverless_runner import ServerlessRunner
 from infra.deployment import cloud, published_names
 from infra.deployment.cloud import Cloud
 from infra.published import Published
@@ -50,13 +63,61 @@ class Aws:
         return {**reached.environ, **known}
 
     def apply_schema(self) -> None:
-        """The tables, roles and users in Redshift, by the Data API."""
-        raise NotImplementedError
+        """The tables, roles and users in Redshift, by the Data API, as its administrator."""
+        if self.stage.file.warehouse is None:
+            return
+        self.say("warehouse: applying the schema")
+        reached = self.reach()
+        names = published_names.read(reached, self.stage)
+        users = Users(
+            _listed(names, Published.WAREHOUSE_WRITERS), _listed(names, Published.WAREHOUSE_READERS)
+        )
+        asked = reached.client("redshift-serverless").get_namespace(
+            namespaceName=names[Published.WAREHOUSE_NAMESPACE]
+        )
+        secret = quote(asked["namespace"]["adminPasswordSecretArn"], safe="")
+        url = f"{names[Published.WAREHOUSE_API_URL]}&secret={secret}"
+        with closing(open_operator(url, self.clock, reached.environ)) as operator:
+            migrate(operator, self.clock, list(OUTPUTS.values()), self.say, users)
 
     def run_job(self) -> None:
-        """The stream job on the stage's cluster."""
-        raise NotImplementedError
+        """The stream job on the stage's cluster; one that is the same already goes on undisturbed."""
+        if (found := self._runner()) is not None:
+            runner.replace(found.runner, job_of(found.facts), self.clock, self.say)
 
     def end(self) -> None:
-        """Stop the job, and the cluster with it."""
-        raise NotImplementedError
+        """Stop the job, and the cluster with it; without the cluster's stack there is neither."""
+        if (found := self._runner()) is not None:
+            runner.end(found.runner, self.clock, self.say)
+
+    def _runner(self) -> "_Found | None":
+        reached = self.reach()
+        told = published_names.read(reached, self.stage).get(Published.CLUSTER_REQUEST)
+        if told is None or self.stage.file.cluster is None:
+            return None
+        facts = msgspec.json.decode(told, type=Facts)
+        if self.stage.file.cluster.engine == "serverless":
+            return _Found(facts, ServerlessRunner(reached.client("emr-serverless"), self.stage, facts))
+        return _Found(facts, _on_ec2(reached, self.stage, facts))
+
+
+class _Found(NamedTuple):
+    """What the cluster's stack has made, and what runs the job there."""
+
+    facts: Facts
+    runner: JobRunner
+
+
+def _on_ec2(reached: Cloud, stage: Stage, facts: Facts) -> EmrRunner:
+    def password() -> str:
+        secrets = reached.client("secretsmanager")
+        return str(secrets.get_secret_value(SecretId=facts.kdc_secret)["SecretString"])
+
+    def certify() -> None:
+        certificate.ensure(reached.client("s3"), facts.certificate, stage.file.region)
+
+    return EmrRunner(reached.client("emr"), stage, facts, prepare=certify, kdc_password=password)
+
+
+def _listed(names: Mapping[Published, str], name: Published) -> list[str]:
+    return [one for one in names.get(name, "").split(",") if one]

@@ -46,16 +46,9 @@ class CdkCli:
 
     def run(self, *arguments: str) -> None:
         """Run it to its end. Raises DeploymentFailed with the last that it said."""
-        command = [
-            str(_NODE / "bin/node"),
-            str(self.program),
-            *arguments,
-            "--ci",
-            "--no-notices",
-            "--no-color",
-        ]
-        process = subprocess.Popen(
-            command,
+        quiet = ("--ci", "--no-notices", "--no-color")
+        with subprocess.Popen(
+            [str(_NODE / "bin/node"), str(self.program), *arguments, *quiet],
             env=_environ(self.environ, self.home),
             cwd=ROOT,
             pass_fds=self.holding,
@@ -64,17 +57,15 @@ class CdkCli:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-        )
-        try:
-            last = self._follow(process)
-        except BaseException:
-            _end(process)
-            raise
-        if process.wait():
-            words = "\n  ".join(last) or "it said nothing"
-            raise DeploymentFailed(
-                f"`cdk {arguments[0]}` failed (exit code {process.returncode}):\n  {words}"
-            )
+        ) as process:
+            try:
+                last = self._follow(process)
+            except BaseException:
+                _end(process)
+                raise
+        if code := process.returncode:
+            said = "\n  ".join(last) or "it said nothing"
+            raise DeploymentFailed(f"`cdk {arguments[0]}` failed (exit code {code}):\n  {said}")
 
     def _follow(self, process: "subprocess.Popen[str]") -> list[str]:
         """Its last lines, when it has ended."""
