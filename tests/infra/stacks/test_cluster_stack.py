@@ -46,7 +46,9 @@ def test_what_is_published_makes_the_requests(name: str) -> None:
         assert refused("emr", "AddJobFlowSteps", requests.start_job(stage, "j-1", spec)) == ""
         assert len(told.subnets) == len(told.groups) == 3
     else:
-        request = serverless_requests.start_job_run(stage, told, spec, "t")
+        arn = f"arn:aws:some:us-east-1:000000000000:{told.job_role}"
+        real = msgspec.structs.replace(told, job_role=arn, key=arn)
+        request = serverless_requests.start_job_run(stage, real, spec, "t")
         assert refused("emr-serverless", "StartJobRun", request) == ""
         assert told.application == "<Application>"
     assert published(name)["job-archive"] == told.archive
