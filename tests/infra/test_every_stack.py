@@ -224,28 +224,6 @@ def test_no_stack_has_a_resource_that_runs_code_while_it_is_deployed() -> None:
         )
 
 
-def alarms() -> Iterator[tuple[str, str, Template]]:
-    """(stage, part, properties) of every alarm."""
-    for stage, part, template in every():
-        for alarm in of_type(template, "AWS::CloudWatch::Alarm").values():
-            yield stage, part, alarm
-
-
-def test_every_alarm_tells_the_stages_topic_and_names_its_page() -> None:
-    for stage, part, alarm in alarms():
-        topic = "<AlarmTopic>" if part == "stream" else "<stream:AlarmTopic>"
-        assert [plain(action) for action in alarm["AlarmActions"]] == [topic]
-        assert alarm["OKActions"] == alarm["AlarmActions"]
-        page = page_of(stage, alarm)
-        assert alarm["AlarmDescription"].endswith(f". What to do: docs/operations.md, {page}.")
-
-
-def page_of(stage: str, alarm: Template) -> str:
-    name = str(alarm["AlarmName"])
-    assert name.startswith(f"headrace-{stage}-")
-    return name.removeprefix(f"headrace-{stage}-").partition(".")[0]
-
-
 def test_cfn_lint_finds_nothing(tmp_path: Path) -> None:
     seen: dict[str, str] = {}
     for stage, part, template in every():

@@ -1,0 +1,52 @@
+"""Every alarm of every stack, and its page in docs/operations.md."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.stacks.stage import LOCAL
+from tests.infra.synthesis import Template, every, of_type, plain
+
+pytestmark = pytest.mark.xdist_group("cdk")
+
+OPERATIONS = Path(__file__).parents[3] / "docs/operations.md"
+
+
+def alarms() -> Iterator[tuple[str, str, Template]]:
+    """(stage, part, properties) of every alarm."""
+    for stage, part, template in every():
+        for alarm in of_type(template, "AWS::CloudWatch::Alarm").values():
+            yield stage, part, alarm
+
+
+def test_every_alarm_tells_the_stages_topic_and_names_its_page() -> None:
+    for stage, part, alarm in alarms():
+        topic = "<AlarmTopic>" if part == "stream" else "<stream:AlarmTopic>"
+        assert [plain(action) for action in alarm["AlarmActions"]] == [topic]
+        assert alarm["OKActions"] == alarm["AlarmActions"]
+        page = page_of(stage, alarm)
+        assert alarm["AlarmDescription"].endswith(f". What to do: docs/operations.md, {page}.")
+
+
+def test_every_alarm_has_a_page_and_every_page_an_alarm() -> None:
+    text = OPERATIONS.read_text().split("\n## Alarms\n")[1].split("\n## ")[0]
+    headings = re.findall(r"^### (\S+)$", text, re.MULTILINE)
+    assert len(headings) == len(set(headings))
+    assert set(headings) == {page_of(stage, alarm) for stage, _, alarm in alarms() if stage != LOCAL}
+
+
+def test_every_page_says_what_the_alarm_means_and_what_to_do_and_leads_to_pages_that_are_there() -> None:
+    text = OPERATIONS.read_text()
+    _, *pages = re.split(r"^### (\S+)\n", text.split("\n## Alarms\n")[1], flags=re.MULTILINE)
+    for heading, body in zip(pages[::2], pages[1::2], strict=True):
+        assert re.fullmatch(r"\n- Means: .+\n- Do: .+\n+", body), heading
+        for section in re.findall(r"\*([A-Z][^*]+)\*", body):
+            assert f"\n### {section}\n" in text, (heading, section)
+
+
+def page_of(stage: str, alarm: Template) -> str:
+    name = str(alarm["AlarmName"])
+    assert name.startswith(f"headrace-{stage}-")
+    return name.removeprefix(f"headrace-{stage}-").partition(".")[0]
