@@ -77,5 +77,5 @@ class _Joined:
         self._parts = parts
 
     def produce(self) -> str:
-        """The parts, separated by commas."""
-        return ",".join(self._parts)
+        """The parts in order, separated by commas."""
+        return ",".join(sorted(self._parts))
