@@ -29,8 +29,14 @@ def open_analyst(url: str, clock: Clock, environ: Mapping[str, str]) -> Reader:
     On Redshift the user is whoever the AWS credentials stand for, and has what that user was granted. Raises
     `SettingsError`.
     """
-    if urlsplit(url).scheme in {"postgresql", "postgres"}:
+    scheme = urlsplit(url).scheme
+    if scheme in {"postgresql", "postgres"}:
         from headrace.warehouse.engines.postgresql_analyst import PostgresqlAnalyst  # noqa: PLC0415
 
         return PostgresqlAnalyst(url)
+    if scheme == "redshift":
+        from headrace.warehouse.opening import open_session  # noqa: PLC0415
+        from headrace.warehouse.session_operator import SessionOperator  # noqa: PLC0415
+
+        return SessionOperator(open_session(url), questions_only=True)
     return open_operator(url, clock, environ)

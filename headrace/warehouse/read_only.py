@@ -1,4 +1,4 @@
-"""Whether a statement only reads, judged by its text, for where no read-only transaction can be had."""
+"""Whether a statement only reads, judged by its text: the Data API has no read-only transaction."""
 
 import re
 
@@ -27,15 +27,13 @@ def check_reads(text: str) -> None:
     A word like `into` outside of quotes is refused wherever it stands: better a question too few.
     """
     if _READ_TWO_WAYS.search(text):
-        raise WarehouseRefused(
-            "no statement with \\' or $$ is asked over the Data API: write CHR(92), CHR(36)"
-        )
+        raise WarehouseRefused("a question has neither \\' nor $$ in it: write CHR(92), CHR(36)")
     bare = _APART.sub(" ", text).strip().removesuffix(";").strip()
     if not _READS.match(bare):
-        raise WarehouseRefused("only SELECT, WITH, EXPLAIN and SHOW are asked over the Data API")
+        raise WarehouseRefused("a question begins with SELECT, WITH, EXPLAIN or SHOW")
     if found := _CHANGES.search(bare):
-        raise WarehouseRefused(f"no statement with {found[0].upper()} is asked over the Data API")
+        raise WarehouseRefused(f"a question has no {found[0].upper()} outside of quotes")
     if ";" in bare:
-        raise WarehouseRefused("one statement at a time is asked over the Data API")
+        raise WarehouseRefused("a question is one statement")
     if re.search("/\\*|['\"]", bare):
         raise WarehouseRefused("a comment, a literal or a quoted name has no end")

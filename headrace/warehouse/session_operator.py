@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from headrace.warehouse.read_only import check_reads
 from headrace.warehouse.reader import Read, Rows, Statement
 from headrace.warehouse.session import Cursor, Session
 
@@ -9,11 +10,14 @@ from headrace.warehouse.session import Cursor, Session
 class SessionOperator:
     """See `Operator`; every call is one transaction of the session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, questions_only: bool = False) -> None:
         self._session = session
+        self._questions_only = questions_only
 
     def read(self, *statements: Statement) -> list[Rows]:
-        """See `Reader`."""
+        """See `Reader`. Of an analyst whatever is no question is refused by its text already."""
+        for statement in statements if self._questions_only else ():
+            check_reads(statement.text)
         with self._session.snapshot() as cursor:
             return read_by(cursor)(*statements)
 

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from tests.doubles.data_api_sql import ALONE, on_postgresql
+from tests.doubles.redshift_rules import Transaction
 
 Body = Mapping[str, Any]
 MAX_ROW_BYTES, MAX_RESULT_BYTES = 64 << 10, 500 << 20
@@ -67,12 +68,13 @@ def run(taken: Submitted, database: str, failures: deque[str], most_bytes: int) 
             connection.execute("SET timezone = 'UTC'")
             if taken.batch:
                 connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            transaction = Transaction(b"T" if taken.batch else b"I")
             for doing in taken.subs:
                 if failures:
                     _fail(failures.popleft())
                 if taken.batch and ALONE.match(doing.text):
                     _fail("ERROR: ALTER TABLE ALTER COLUMN cannot run inside a transaction block")
-                _run_one(connection, doing, parameters, most_bytes)
+                _run_one(connection, doing, parameters, transaction, most_bytes)
             if taken.batch:
                 connection.execute("COMMIT")
     except (psycopg.Error, ValueError) as error:
@@ -86,9 +88,13 @@ def _fail(words: str) -> None:
 
 
 def _run_one(
-    connection: psycopg.Connection, sub: Sub, parameters: Mapping[str, str], most_bytes: int
+    connection: psycopg.Connection,
+    sub: Sub,
+    parameters: Mapping[str, str],
+    transaction: Transaction,
+    most_bytes: int,
 ) -> None:
-    text = on_postgresql(sub.text)
+    text = on_postgresql(sub.text, transaction)
     if parameters:
         text = _PLACE.sub(r"%(\1)s", text.replace("%", "%%"))
     cursor = connection.execute(text.encode(), parameters or None, prepare=True)

@@ -37,8 +37,8 @@ def database(server: Callable[[str], str]) -> str:
 @pytest.fixture
 def double(database: str) -> Iterator[DataApiDouble]:
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("DROP TABLE IF EXISTS t")
-        connection.execute("CREATE TABLE t (n INTEGER)")
+        connection.execute("DROP TABLE IF EXISTS stage_t")
+        connection.execute("CREATE TABLE stage_t (n INTEGER)")
     with DataApiDouble(database) as started:
         yield started
 
@@ -50,7 +50,7 @@ def api(double: DataApiDouble, clock: ManualClock) -> DataApi:
 
 def rows(database: str) -> list[int]:
     with psycopg.connect(database) as connection:
-        return [n for (n,) in connection.execute("SELECT n FROM t ORDER BY n")]
+        return [n for (n,) in connection.execute("SELECT n FROM stage_t ORDER BY n")]
 
 
 def asked(double: DataApiDouble, operation: str) -> list[Any]:
@@ -58,7 +58,7 @@ def asked(double: DataApiDouble, operation: str) -> list[Any]:
 
 
 def insert(number: int) -> Statement:
-    return Statement("INSERT INTO t VALUES (%s)", [number])
+    return Statement("INSERT INTO stage_t VALUES (%s)", [number])
 
 
 def test_a_request_says_where_and_under_which_secret(api: DataApi, double: DataApiDouble) -> None:
@@ -219,7 +219,7 @@ def test_a_result_that_is_too_large_is_told_with_the_remedy(api: DataApi, double
 
 
 def test_statements_that_no_transaction_takes_are_refused_in_one(api: DataApi, double: DataApiDouble) -> None:
-    widen = Statement("ALTER TABLE t ALTER COLUMN n TYPE BIGINT")
+    widen = Statement("ALTER TABLE stage_t ALTER COLUMN n TYPE BIGINT")
     with pytest.raises(WarehouseRefused, match="inside a transaction"):
         api.apply([insert(1), widen])
     api.apply_alone(widen)

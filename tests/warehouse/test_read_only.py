@@ -43,5 +43,5 @@ def test_a_question_is_let_through(text: str) -> None:
     ],
 )
 def test_everything_else_is_refused(text: str) -> None:
-    with pytest.raises(WarehouseRefused, match=r"over the Data API|has no end"):
+    with pytest.raises(WarehouseRefused, match=r"^a question|has no end"):
         check_reads(text)

@@ -14,10 +14,13 @@ import pytest
 
 from headrace.errors import HaltError, SchemaMismatch, SettingsError, WarehouseRefused, WarehouseUnavailable
 from headrace.schemas.targets.sql import quote
+from headrace.warehouse.engines import redshift as engines_redshift
 from headrace.warehouse.operators import open_analyst, open_operator
 from headrace.warehouse.reader import Operator, Reader, Rows, Statement
 from tests.doubles.clock import ManualClock
 from tests.doubles.data_api import DataApiDouble
+from tests.doubles.redshift import RedshiftDouble
+from tests.doubles.redshift_bucket import Bucket
 from tests.warehouse.queries import Sql
 
 pytestmark = pytest.mark.stack
@@ -43,8 +46,15 @@ def by_data_api(url: str) -> Iterator[tuple[str, dict[str, str]]]:
         yield environ["HEADRACE_WAREHOUSE_URL"], environ
 
 
+@contextmanager
+def by_driver(url: str) -> Iterator[tuple[str, dict[str, str]]]:
+    with RedshiftDouble(url, Bucket()).serving() as double, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines_redshift, "login", lambda _address: double.login())
+        yield double.address, {}
+
+
 _numbers = itertools.count()
-WAYS = {"postgresql": directly, "data api": by_data_api}
+WAYS = {"postgresql": directly, "redshift": by_driver, "data api": by_data_api}
 
 
 @pytest.fixture(scope="module", params=WAYS)
@@ -159,7 +169,7 @@ def test_an_analyst_changes_nothing(way: Way, clock: ManualClock, sql: Sql, text
     ("text", "expected"),
     [
         ("SELECT * FROM nothing_like_it", SchemaMismatch),
-        ("SELECT nothing_like_it FROM pg_roles", SchemaMismatch),
+        ("SELECT nothing_like_it FROM pg_class", SchemaMismatch),
         ("SELECT 1 / 0", WarehouseRefused),
         ("SELECT FROM WHERE", WarehouseRefused),
     ],
@@ -176,9 +186,12 @@ def test_all_that_is_read_at_once_is_of_one_state(operator: Operator, way: Way) 
     found: list[Rows] = []
 
     def read() -> None:
-        found.extend(operator.read(count, Statement("SELECT pg_advisory_xact_lock_shared(7)"), count))
+        found.extend(operator.read(count, Statement("SELECT wait_for_writer()"), count))
 
     with psycopg.connect(way.database, autocommit=True) as writer:
+        writer.execute(
+            "CREATE FUNCTION wait_for_writer() RETURNS BOOLEAN RETURN pg_advisory_xact_lock_shared(7) IS NULL"
+        )
         writer.execute("SELECT pg_advisory_lock(7)")
         reading = threading.Thread(target=read)
         reading.start()
@@ -194,18 +207,21 @@ def test_all_that_is_read_at_once_is_of_one_state(operator: Operator, way: Way) 
 
 
 def test_a_step_is_whole_or_not_at_all(operator: Operator, sql: Sql) -> None:
-    good = [Statement("CREATE TABLE one (n INTEGER)"), Statement("INSERT INTO one VALUES (%s)", [1])]
+    good = [
+        Statement("CREATE TABLE stage_one (n INTEGER)"),
+        Statement("INSERT INTO stage_one VALUES (%s)", [1]),
+    ]
     with pytest.raises(WarehouseRefused):
         operator.apply([*good, Statement("SELECT 1 / 0")])
-    assert sql("SELECT to_regclass('one')") == [(None,)]
-    operator.apply(good, [Statement("INSERT INTO one VALUES (2)")])
-    assert sql("SELECT n FROM one ORDER BY n") == [(1,), (2,)]
+    assert sql("SELECT to_regclass('stage_one')") == [(None,)]
+    operator.apply(good, [Statement("INSERT INTO stage_one VALUES (2)")])
+    assert sql("SELECT n FROM stage_one ORDER BY n") == [(1,), (2,)]
 
 
 def test_many_steps_are_all_applied_in_order(operator: Operator, sql: Sql) -> None:
-    operator.apply([Statement("CREATE TABLE many (n INTEGER)")])
-    operator.apply(*([Statement("INSERT INTO many VALUES (%s)", [n])] * 3 for n in range(30)))
-    assert sql("SELECT COUNT(*), COUNT(DISTINCT n) FROM many") == [(90, 30)]
+    operator.apply([Statement("CREATE TABLE stage_many (n INTEGER)")])
+    operator.apply(*([Statement("INSERT INTO stage_many VALUES (%s)", [n])] * 3 for n in range(30)))
+    assert sql("SELECT COUNT(*), COUNT(DISTINCT n) FROM stage_many") == [(90, 30)]
 
 
 def test_a_statement_that_no_transaction_takes_runs_alone(operator: Operator, sql: Sql) -> None:
