@@ -54,7 +54,10 @@ STREAMS: dict[str, Stream] = {
 
 
 QUERY_VERSION = 1
-"""Of the stream job's query: raised with whatever makes the checkpoint of the former one useless to it."""
+"""Of the stream job's query, in each offset of its checkpoint: a query refuses offsets of another version.
+
+Raised with whatever changes what an offset says; a cluster's job then begins a checkpoint of its own.
+"""
 
 
 def stream_identity(name: str, created_ms: int) -> str:

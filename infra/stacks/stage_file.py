@@ -4,6 +4,7 @@ A stack whose table is missing is left out. Nothing in a stage file is a secret 
 that of the credentials the operator deploys with.
 """
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -57,7 +58,9 @@ class Cluster(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The stream job's cluster."""
 
     engine: Annotated[Literal["ec2", "serverless"], "EMR on EC2, or EMR Serverless in streaming mode"] = "ec2"
-    release: Annotated[str, "EMR's release label"] = "emr-spark-8.0.0"
+    release: Annotated[
+        str, Meta(pattern=r"^emr-spark-\d+\.\d+\.\d+$"), "EMR's release label: one with Spark 4"
+    ] = "emr-spark-8.0.0"
     architecture: Annotated[Architecture, "of its machines, for which the job's archive is built"] = "x86_64"
     primary_types: Annotated[tuple[str, ...], "instance types of the primary node"] = ("m5.xlarge",)
     core_types: Annotated[tuple[str, ...], "of the core nodes, which are on demand"] = (
@@ -171,4 +174,14 @@ def _problems(said: StageFile) -> list[str]:
         found.append(
             "cluster.task_types: give four types at least, so that one that is short does not matter"
         )
+    if said.cluster and said.cluster.engine == "ec2" and (strange := _of_other_machines(said.cluster)):
+        found.append(f"cluster.architecture: {', '.join(strange)} is not {said.cluster.architecture}")
     return found
+
+
+def _of_other_machines(cluster: Cluster) -> list[str]:
+    """Instance types of the other architecture: Graviton's have a `g` after their generation."""
+    named = {*cluster.primary_types, *cluster.core_types, *cluster.task_types}
+    return sorted(
+        name for name in named if bool(re.match(r"[a-z]+\d+g", name)) != (cluster.architecture == "aarch64")
+    )

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import msgspec
 
 from headrace.errors import SettingsError
+from headrace.schemas.streams import QUERY_VERSION
 
 if TYPE_CHECKING:  # the client brings botocore, which the tasks that fold can do without
     from headrace.kinesis.port import StartAt
 
 TRIM_HORIZON = "TRIM_HORIZON"
 _AT_TIMESTAMP = "AT_TIMESTAMP:"
-_VERSION = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -60,7 +60,7 @@ class StreamOffset(msgspec.Struct, frozen=True, kw_only=True):
     stream: str
     created: int = 0
     shards: Mapping[str, ShardOffset] = msgspec.field(default_factory=dict)
-    version: int = _VERSION
+    version: int = QUERY_VERSION
 
     @classmethod
     def from_json(cls, offset: Mapping[str, Any]) -> Self:
@@ -69,9 +69,9 @@ class StreamOffset(msgspec.Struct, frozen=True, kw_only=True):
             read = msgspec.convert(offset, cls)
         except msgspec.ValidationError as error:
             raise SettingsError(f"not an offset of this source: {error}") from error
-        if read.version != _VERSION:
+        if read.version != QUERY_VERSION:
             raise SettingsError(
-                f"offset version {read.version} was written by another release; this one writes {_VERSION}"
+                f"offset version {read.version} was written by another release, not {QUERY_VERSION}"
             )
         return read
 

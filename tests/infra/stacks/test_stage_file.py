@@ -64,6 +64,14 @@ def test_the_warehouse_wants_three_zones_of_the_region(tmp_path: Path) -> None:
     assert "us-east-1a, us-east-1b, us-east-1c is not in region eu-west-1" in strange
 
 
+def test_a_cluster_is_of_one_architecture_and_of_a_release_with_spark_4(tmp_path: Path) -> None:
+    needed = f"[network]\n{ZONES}\n[warehouse]\n[cluster]\n"
+    told = said(tmp_path, needed + 'architecture = "aarch64"\ncore_types = ["m6g.xlarge", "c7gd.xlarge"]')
+    assert "m4.xlarge, m5.xlarge, m5a.xlarge, m5d.xlarge is not aarch64" in told
+    assert "g5g.xlarge is not x86_64" in said(tmp_path, needed + 'core_types = ["g5g.xlarge", "g4dn.xlarge"]')
+    assert "$.cluster.release" in said(tmp_path, needed + 'release = "emr-7.13.0"')
+
+
 def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     text = "[network]\n[warehouse]\nbase_rpu = 8\nmax_rpu = 4\n[cluster]\ntask_types = ['m5.xlarge']"
     told = said(tmp_path, text)
