@@ -92,8 +92,11 @@ template: setup ## Synthesize the CloudFormation templates anew: the laptop's, a
 lock: setup ## Resolve the dependencies anew and write the locks
 	@$(UV_COMPILE) --all-extras --group dev --upgrade pyproject.toml -o requirements.lock
 	@$(UV_COMPILE) --upgrade -c requirements.lock infra/container/producer.in -o infra/container/producer.lock
+	@$(UV_COMPILE) --upgrade -c requirements.lock infra/cluster/job.in -o infra/cluster/job.lock
 	@$(UV_COMPILE) --upgrade -c requirements.lock lambdas/transform/requirements.in -o lambdas/transform/requirements.lock
+	@$(UV_COMPILE) --upgrade -c requirements.lock infra/container/error_desk.in -o infra/container/error_desk.lock
 	@$(UV_COMPILE) --upgrade infra/container/build.in -o infra/container/build.lock
+	@$(UV_COMPILE) --upgrade infra/container/error_desk_build.in -o infra/container/error_desk_build.lock
 	@$(UV_COMPILE) --upgrade infra/local/emulator.in -o infra/local/emulator.lock
 	@$(UV_COMPILE) --upgrade infra/local/installer.in -o infra/local/installer.lock
 	@$(UV_COMPILE) --upgrade bench/peers.in -o bench/peers.lock
