@@ -1,5 +1,6 @@
-"""The image's definition, and the proof that a producer runs with nothing but what its lock lists."""
+"""The images' definitions, and the proof that each process runs with nothing but what its lock lists."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -10,14 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from infra.container import FILES, HEALTH, STATE, USER, WRITE_FILES
+from infra.container.write_files import write
 from producers.catalog import names
 from producers.configuration import SOURCES
+from stream_jobs.error_desk.daemon import find_jars
 from tests.doubles.kinesis import KinesisDouble
 from tests.producers.received import access_lines, assert_all_arrived
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "infra/container"
-PRODUCTS = ("headrace", "producers", "cli")
+PRODUCTS = ("headrace", "producers", "stream_jobs", "cli")
+LOCKS = {"producer": "Dockerfile", "error_desk": "error_desk.Dockerfile"}
+IMAGES = tuple(LOCKS.values())
 
 
 def pins(lock: Path) -> dict[str, str]:
@@ -36,34 +42,48 @@ def wanted(file: Path) -> list[str]:
     ]
 
 
-def instructions() -> list[tuple[str, str]]:
-    text = re.sub(r"\\\n", " ", (FOLDER / "Dockerfile").read_text())
+def instructions(dockerfile: str) -> list[tuple[str, str]]:
+    text = re.sub(r"\\\n", " ", (FOLDER / dockerfile).read_text())
     return [
         (word, rest.strip())
         for word, _, rest in (line.partition(" ") for line in text.splitlines() if line and line[0] != "#")
     ]
 
 
-def test_a_producers_lock_is_a_part_of_the_projects_by_version_and_hash() -> None:
-    own = pins(FOLDER / "producer.lock")
-    assert own.items() <= pins(ROOT / "requirements.lock").items(), "`make lock` writes both"
-    found = hashes(FOLDER / "producer.lock")
+def of_the_image(dockerfile: str) -> dict[str, str]:
+    """What the last stage says."""
+    found = instructions(dockerfile)
+    return dict(found[max(number for number, (word, _) in enumerate(found) if word == "FROM") :])
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_is_a_part_of_the_projects_by_version_and_hash(name: str) -> None:
+    own, project = pins(FOLDER / f"{name}.lock"), pins(ROOT / "requirements.lock")
+    assert own.items() <= project.items(), "`make lock` writes both"
+    found = hashes(FOLDER / f"{name}.lock")
     assert found.keys() == own.keys()
     assert all(found.values())
-    assert {name: found[name] for name in own} == {
-        name: hashes(ROOT / "requirements.lock")[name] for name in own
-    }
+    theirs = hashes(ROOT / "requirements.lock")
+    assert {key: found[key] for key in own} == {key: theirs[key] for key in own}
 
 
-def test_a_producer_needs_little_and_all_of_it_is_the_projects_own_need() -> None:
-    needs = wanted(FOLDER / "producer.in")
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    assert set(needs) <= {re.split(r"[\[<>=]", each)[0] for each in project}
-    lock = (FOLDER / "producer.lock").read_text()
-    blocks = re.split(r"^(?=[a-z0-9])", lock, flags=re.MULTILINE)
-    asked = {block.partition("==")[0] for block in blocks if "infra/container/producer.in" in block}
-    assert asked == set(needs), "`make lock` writes the lock anew"
-    assert not {"pyspark", "pyarrow", "numpy", "pandas", "psycopg"} & pins(FOLDER / "producer.lock").keys()
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_process_needs_little_and_all_of_it_is_the_projects_own_need(name: str) -> None:
+    needs = wanted(FOLDER / f"{name}.in")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    known = [
+        *project["dependencies"],
+        *(one for extra in project["optional-dependencies"].values() for one in extra),
+    ]
+    assert set(needs) <= {re.split(r"[\[<>=]", each)[0] for each in known}
+    blocks = re.split(r"^(?=[a-z0-9])", (FOLDER / f"{name}.lock").read_text(), flags=re.MULTILINE)
+    asked = {block.partition("==")[0] for block in blocks if f"infra/container/{name}.in" in block}
+    assert asked == {need.replace("_", "-") for need in needs}, "`make lock` writes the lock anew"
+    assert not {"pyspark", "pandas", "psycopg"} & pins(FOLDER / f"{name}.lock").keys()
+
+
+def test_a_producer_needs_no_arrays() -> None:
+    assert not {"pyarrow", "numpy"} & pins(FOLDER / "producer.lock").keys()
 
 
 def test_the_wheel_is_built_with_the_backend_that_the_project_names() -> None:
@@ -72,57 +92,101 @@ def test_the_wheel_is_built_with_the_backend_that_the_project_names() -> None:
     assert pins(FOLDER / "build.lock")["hatchling"] == backend.partition("==")[2]
 
 
-def test_no_command_goes_through_a_shell() -> None:
-    for word, rest in instructions():
+@pytest.mark.parametrize("dockerfile", IMAGES)
+def test_no_command_goes_through_a_shell(dockerfile: str) -> None:
+    for word, rest in instructions(dockerfile):
         if word in ("RUN", "CMD", "ENTRYPOINT", "SHELL") or " CMD " in f" {rest}":
             array = rest[rest.index("[") :]
             assert all(isinstance(part, str) for part in json.loads(array))
             assert word != "HEALTHCHECK" or rest[: rest.index("[")].endswith("CMD ")
 
 
-def test_the_image_runs_as_nobody_and_stops_and_shows_its_health_as_the_producer_does() -> None:
-    found = instructions()
-    last = dict(found[[word for word, _ in found].index("FROM", 1) :])
-    user, _, group = last["USER"].partition(":")
-    assert int(user) > 0
-    assert int(group) > 0
+@pytest.mark.parametrize(
+    ("dockerfile", "program", "volumes"),
+    [
+        ("Dockerfile", "producers", [STATE, FILES]),
+        ("error_desk.Dockerfile", "stream_jobs.error_desk", [STATE]),
+    ],
+)
+def test_an_image_runs_as_nobody_and_stops_and_shows_its_health_as_its_process_does(
+    dockerfile: str, program: str, volumes: list[str]
+) -> None:
+    last = of_the_image(dockerfile)
+    assert last["USER"] == f"{USER}:{USER}"
     assert last["STOPSIGNAL"] == "SIGTERM"
-    assert "/healthz" in last["HEALTHCHECK"]
-    assert json.loads(last["VOLUME"]) == ["/var/lib/headrace"]
-    assert json.loads(last["ENTRYPOINT"]) == ["python", "-m", "producers"]
-    assert "ADD" not in [word for word, _ in found]
+    health = last["HEALTHCHECK"]
+    assert tuple(json.loads(health[health.index("[") :])) == HEALTH, "ECS is told the same"
+    assert json.loads(last["VOLUME"]) == volumes
+    assert json.loads(last["ENTRYPOINT"]) == ["python", "-m", program]
+    assert "ADD" not in [word for word, _ in instructions(dockerfile)]
 
 
-def test_every_install_is_by_hash_or_offline() -> None:
-    installs = [rest for word, rest in instructions() if word == "RUN" and '"pip"' in rest]
-    assert len(installs) == 4
-    assert all('"--require-hashes"' in each or '"--no-index"' in each for each in installs)
-    assert all('"--no-deps"' in each for each in installs)
+@pytest.mark.parametrize(("dockerfile", "count"), [("Dockerfile", 4), ("error_desk.Dockerfile", 6)])
+def test_every_install_is_by_hash_or_offline(dockerfile: str, count: int) -> None:
+    installs = [rest for word, rest in instructions(dockerfile) if word == "RUN" and '"pip"' in rest]
+    assert len(installs) == count
+    for each in installs:
+        assert '"--require-hashes"' in each or '"--no-index"' in each
+        assert '"--no-deps"' in each or '"--no-index"' in each
 
 
-def test_what_is_copied_exists_and_is_sent_to_the_build() -> None:
-    allowed = [line[1:] for line in wanted(FOLDER / "Dockerfile.dockerignore") if line.startswith("!")]
-    for word, rest in instructions():
+@pytest.mark.parametrize("dockerfile", IMAGES)
+def test_what_is_copied_exists_and_is_sent_to_the_build(dockerfile: str) -> None:
+    sent = FOLDER / f"{dockerfile}.dockerignore"
+    allowed = [line[1:] for line in wanted(sent) if line.startswith("!")]
+    for word, rest in instructions(dockerfile):
         if word == "COPY" and not rest.startswith("--from"):
             for source in rest.split()[:-1]:
                 assert (ROOT / source).exists(), source
                 assert any(source == each or source.startswith(f"{each}/") for each in allowed), source
 
 
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment that has the project and what the producer's lock lists, and nothing else."""
-    folder = tmp_path_factory.mktemp("producer") / "venv"
+def test_the_jars_of_the_image_are_those_that_the_tests_run_on() -> None:
+    lines = (line.split() for line in (FOLDER / "kcl.sha256").read_text().splitlines())
+    locked = {Path(path).name: digest for digest, path in lines}
+    jars = find_jars()
+    assert {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in jars.glob("*.jar")} == locked
+
+
+def test_files_are_written_for_their_owner_alone(tmp_path: Path) -> None:
+    assert write(tmp_path, ["a.toml=A", "tokens=B"], {"A": "x = 1\n", "B": "t"}) == []
+    assert (tmp_path / "a.toml").read_text() == "x = 1\n"
+    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {
+        "a.toml": 0o600,
+        "tokens": 0o600,
+    }
+
+
+def test_no_file_is_written_while_one_is_missing(tmp_path: Path) -> None:
+    assert write(tmp_path, ["a=A", "b=B", "c=C"], {"A": "x", "B": ""}) == ["B", "C"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_program_that_writes_files_is_where_tasks_look_for_it() -> None:
+    program, script, folder = WRITE_FILES
+    assert program == "python"
+    assert ("COPY", f"infra/container/write_files.py {script}") in instructions("Dockerfile")
+    assert folder in json.loads(of_the_image("Dockerfile")["VOLUME"])
+
+
+def bare(folder: Path, lock: str) -> Path:
+    """An environment that has the project and what a lock lists, and nothing else."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     (site,) = folder.glob("lib/python*/site-packages")
-    for name in [*pins(FOLDER / "producer.lock"), "headrace"]:
+    for name in [*pins(FOLDER / lock), "headrace"]:
         for top in {file.parts[0] for file in metadata.files(name) or () if ".." not in file.parts}:
             source = Path(str(metadata.distribution(name).locate_file(top)))
-            if not top.endswith(".pth") and top != "__pycache__":
+            if not top.endswith(".pth") and top != "__pycache__" and not (site / top).exists():
                 (site / top).symlink_to(source)
     for product in PRODUCTS:
         (site / product).symlink_to(ROOT / product)
     return folder / "bin/python"
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a producer runs on."""
+    return bare(tmp_path_factory.mktemp("producer") / "venv", "producer.lock")
 
 
 def run(python: Path, *arguments: object, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -167,3 +231,13 @@ def test_a_producer_runs_to_its_end_with_its_packages_alone(python: Path, tmp_pa
     done = run(python, "-m", "cli", "spool", "verify", spool)
     assert done.returncode == 0, done.stderr
     assert "sound" in done.stdout
+
+
+def test_the_error_desk_starts_with_its_packages_alone(tmp_path: Path) -> None:
+    python = bare(tmp_path / "venv", "error_desk.lock")
+    desk, engines = "stream_jobs.error_desk", "headrace.warehouse.engines"
+    done = run(python, "-c", f"import {desk}.launcher, {desk}.processor, {engines}.redshift")
+    assert (done.returncode, done.stderr) == (0, "")
+    told = run(python, "-m", "stream_jobs.error_desk")
+    assert told.returncode == 2
+    assert "HEADRACE_WAREHOUSE_URL" in told.stderr
