@@ -133,8 +133,7 @@ def test_a_text_that_became_longer_is_widened_below_its_views(double: DataApiDou
     made = state(sql)
     finals = ", ".join(f"{output.name}_final" for output in ALL)
     sql(f"DROP VIEW frontier, {finals}; ALTER TABLE epochs ALTER COLUMN stream TYPE VARCHAR(9)")
-    run(double)
-    sql(f"DROP VIEW frontier, {finals}; ALTER TABLE epochs ALTER COLUMN stream TYPE VARCHAR(9)")
+    sql("; ".join(views(ALL).values()))
     assert run(double) == [
         "column epochs.stream widened from 9 to 256 bytes",
         f"views made: {', '.join(views(ALL))}",
