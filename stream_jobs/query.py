@@ -115,6 +115,7 @@ def source_options(
         "maxBytesPerBatch": str(settings.batch_bytes),
         "cacheDirectory": str(settings.cache_folder.resolve()),
         "cacheBytes": str(settings.cache_bytes),
+        "sharedCache": str(not settings.submitted).lower(),
         "statusFile": str(settings.status_file),
         "maxPartitions": str(partitions),
         "deaggregate": "false",  # the fold takes aggregates apart: 50 kB cross the JVM faster than 250 rows

@@ -16,6 +16,7 @@ DRAIN_SECONDS = 60
 GRACE_SECONDS = 120
 """Between asking a job to stop and killing it: the batch under way, and the end of Spark."""
 
+_BATCH_BYTES = 64 << 20
 _CORES = 2  # of an executor, each with a Python worker beside it
 
 
@@ -87,6 +88,7 @@ def environment(spec: JobSpec) -> dict[str, str]:
     """The driver's environment: Python finds the archive where it is unpacked."""
     return {
         **workers_environment(),
+        "HEADRACE_BATCH_BYTES": str(_BATCH_BYTES),
         "HEADRACE_CHECKPOINT": spec.checkpoint,
         "HEADRACE_DRAIN_SECONDS": str(DRAIN_SECONDS),
         "HEADRACE_EMF_SECONDS": str(EMF_SECONDS),
@@ -121,6 +123,7 @@ def spark_settings(spec: JobSpec, wanted: Cluster) -> dict[str, str]:
         "spark.executor.failuresValidityInterval": "1h",
         "spark.executor.memory": "4g",
         "spark.executor.memoryOverhead": "2g",
+        "spark.rpc.message.maxSize": "256",  # MiB; a task carries its part of a batch
         "spark.speculation": "false",
         **workers,
     }

@@ -9,7 +9,6 @@ One class for all versions: Spark 4.0 and 4.1 call `latestOffset()`, later ones 
 import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,7 +18,7 @@ from pyspark.sql.types import StructType
 
 from headrace.ops.clock import SystemClock
 from stream_jobs.source.admission import Limits
-from stream_jobs.source.cache import ChunkCache
+from stream_jobs.source.carried import Carried, Chunks
 from stream_jobs.source.connection import StreamConnection
 from stream_jobs.source.offsets import ShardOffset, ShardRange, StreamOffset, initial_offset, range_of
 from stream_jobs.source.options import SourceOptions, parse_options
@@ -62,12 +61,12 @@ class ShardGroup(InputPartition):
     """What one task reads: parts of some shards, then the markers."""
 
     def __init__(
-        self, ranges: Sequence[ShardRange], markers: dict[str, ShardOffset], cache_folder: str
+        self, ranges: Sequence[ShardRange], markers: dict[str, ShardOffset], fetched: Chunks | None
     ) -> None:
         super().__init__(None)
         self.ranges = tuple(ranges)
         self.markers = markers
-        self.cache_folder = cache_folder
+        self.fetched = fetched
 
 
 class KinesisStreamReader(DataSourceStreamReader, *_MIXINS):  # type: ignore[misc]  # known at run time only
@@ -113,10 +112,12 @@ class KinesisStreamReader(DataSourceStreamReader, *_MIXINS):  # type: ignore[mis
         done = {name for name, shard in first.shards.items() if shard.closed}
         markers = {name: shard for name, shard in last.shards.items() if name not in done}
         markers = markers if self._options.markers else {}
-        folder = str(self._ahead.cache_folder) if self._ahead and self._ahead.cache_folder else ""
         count = max(1, min(self._options.max_partitions, len(ranges)))
         groups = [ranges[number::count] for number in range(count)]
-        return [ShardGroup(group, {} if number else markers, folder) for number, group in enumerate(groups)]
+        return [
+            ShardGroup(group, {} if number else markers, self._fetched(group))
+            for number, group in enumerate(groups)
+        ]
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         """The rows of one task, shard by shard in the shard's order, then the markers."""
@@ -124,10 +125,13 @@ class KinesisStreamReader(DataSourceStreamReader, *_MIXINS):  # type: ignore[mis
             raise TypeError(f"not a partition of this source: {partition!r}")
         options = self._options
         connection = _connection(options.stream, options.endpoint, options.region)
-        cache = ChunkCache(Path(partition.cache_folder)) if partition.cache_folder else None
         for wanted in partition.ranges:
             parts = read_range(
-                wanted, cache, connection, SystemClock(), fail_on_data_loss=options.fail_on_data_loss
+                wanted,
+                partition.fetched,
+                connection,
+                SystemClock(),
+                fail_on_data_loss=options.fail_on_data_loss,
             )
             for records in parts:
                 yield from record_rows(
@@ -135,6 +139,11 @@ class KinesisStreamReader(DataSourceStreamReader, *_MIXINS):  # type: ignore[mis
                 )
         if partition.markers:
             yield marker_rows(options.stream, partition.markers)
+
+    def _fetched(self, group: Sequence[ShardRange]) -> Chunks | None:
+        """What a task finds fetched: the cache, or where it cannot see that, the records themselves."""
+        cache = self._ahead.cache if self._ahead is not None else None
+        return cache if cache is None or self._options.shared_cache else Carried.of(cache, group)
 
     def _live(self) -> ReadAhead:
         if self._ahead is None:

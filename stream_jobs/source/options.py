@@ -28,6 +28,7 @@ class SourceOptions(msgspec.Struct, frozen=True, kw_only=True):
         bytes_per_batch: the most bytes of data and keys in a batch; a larger record goes alone.
         cache_folder: where chunks lie between fetching and reading.
         cache_bytes: how much may wait there in all before fetching pauses.
+        shared_cache: tasks see the cache's folder; else each carries its records, as on a cluster.
         deaggregate: give each user record of an aggregate a row of its own.
         markers: add a row per shard that says how far the batch takes it (see `rows.marker_rows`).
         max_partitions: the most partitions of a batch.
@@ -47,6 +48,7 @@ class SourceOptions(msgspec.Struct, frozen=True, kw_only=True):
         name="cachedirectory", default=str(Path(gettempdir()) / "headrace-cache")
     )
     cache_bytes: int = msgspec.field(name="cachebytes", default=512 << 20)
+    shared_cache: bool = msgspec.field(name="sharedcache", default=True)
     deaggregate: bool = True
     markers: bool = False
     max_partitions: int = msgspec.field(name="maxpartitions", default=2)

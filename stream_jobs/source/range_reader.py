@@ -1,4 +1,4 @@
-"""Reads one shard's part of a batch: from the cache where it can, from Kinesis where it must."""
+"""Reads one shard's part of a batch: what is fetched where it can, from Kinesis where it must."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from headrace.errors import RecordsTrimmed, RetryError
 from headrace.ops.clock import Clock
-from stream_jobs.source.cache import ChunkCache
+from stream_jobs.source.carried import Chunks
 from stream_jobs.source.connection import StreamConnection
 from stream_jobs.source.offsets import ShardRange
 from stream_jobs.source.shard_cursor import Fetched, ShardCursor
@@ -19,7 +19,7 @@ _PAUSES = (0.25, 0.5, 1.0, 2.0, 5.0)
 
 def read_range(
     wanted: ShardRange,
-    cache: ChunkCache | None,
+    fetched: Chunks | None,
     connection: StreamConnection,
     clock: Clock,
     *,
@@ -30,7 +30,7 @@ def read_range(
     Waits without limit while Kinesis cannot be reached. Raises RecordsTrimmed when some are gone.
     """
     position = wanted.after
-    for records in cache.read(wanted) if cache else ():
+    for records in fetched.read(wanted) if fetched else ():
         position = records["sequenceNumber"][-1].as_py()
         yield records
     if position == wanted.last:

@@ -39,9 +39,9 @@ class ReadAhead:
         self._retry_at = float("-inf")
 
     @property
-    def cache_folder(self) -> Path | None:
-        """Where the chunks are."""
-        return self._cache.folder if self._cache else None
+    def cache(self) -> ChunkCache | None:
+        """Where the chunks are, once there are some."""
+        return self._cache
 
     def end_at_tip(self) -> None:
         """Give what the stream holds at the first look, and then nothing more (Trigger.AvailableNow)."""

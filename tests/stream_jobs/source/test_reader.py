@@ -1,4 +1,5 @@
 import json
+import pickle
 import shutil
 from datetime import timedelta
 from types import SimpleNamespace
@@ -75,6 +76,24 @@ def test_every_batch_is_replayed_row_by_row(kinesis: KinesisDouble, query: Query
     if not cached:
         shutil.rmtree(engine.options["cacheDirectory"])
     assert [engine.rows(batch) for batch in range(len(engine.log))] == first
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_task_that_cannot_see_the_cache_carries_what_was_fetched(
+    kinesis: KinesisDouble, query: Query, *, shared: bool
+) -> None:
+    put(kinesis, *(str(number) for number in range(60)))
+    engine = query(maxRecordsPerBatch="25", markers="true", sharedCache=str(shared).lower())
+    engine.records(60)
+    starts = [engine.reader.initialOffset(), *engine.log]
+    batches = list(zip(starts, engine.log, strict=False))
+    tasks = [task for start, end in batches for task in engine.reader.partitions(start, end)]
+    shutil.rmtree(engine.options["cacheDirectory"])
+    before = kinesis.calls.count("GetShardIterator")
+    sent = [pickle.loads(pickle.dumps(task)) for task in tasks]
+    rows = [rows for task in sent for rows in engine.fresh_reader().read(task)]
+    assert sum(len(data_rows(one)) for one in rows) == 60
+    assert (kinesis.calls.count("GetShardIterator") > before) == shared
 
 
 def test_a_replay_does_not_depend_on_options_or_on_what_came_since(
