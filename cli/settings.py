@@ -12,7 +12,11 @@ class CommandSettings(Struct, frozen=True, kw_only=True):
 
     state: Annotated[str, Setting("HEADRACE_STATE", "the folder of the local stack's state")] = ".headrace"
     warehouse_url: Annotated[
-        str | None, Setting("HEADRACE_WAREHOUSE_URL", "the warehouse; without it, the local stack's")
+        str | None,
+        Setting(
+            "HEADRACE_WAREHOUSE_URL",
+            "the warehouse: postgresql://…, redshift://… or redshift-data://…; without it, the local stack's",
+        ),
     ] = None
     archive_bucket: Annotated[
         str | None, Setting("HEADRACE_ARCHIVE_BUCKET", "the archive's bucket; without it, the local stack's")
