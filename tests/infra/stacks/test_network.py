@@ -92,7 +92,7 @@ def test_private_subnets_keep_their_addresses_when_public_ones_come(prod: Templa
 
 def test_a_stage_has_the_endpoints_that_its_stacks_need_and_no_other(prod: Template, dev: Template) -> None:
     gateways = {"s3", "dynamodb"}
-    private_producers, desk = NEEDS["private producers on Fargate"], NEEDS["error desk"]
+    private_producers, desk = NEEDS["private producers on EC2"], NEEDS["error desk"]
     assert services(prod).keys() == gateways | {*NEEDS["cluster on EC2"], *private_producers, *desk}
     assert services(dev).keys() == gateways | {*NEEDS["cluster on EMR Serverless"], *desk, *BASTION}
 
