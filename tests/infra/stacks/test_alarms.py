@@ -4,10 +4,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from infra.stacks.stage import LOCAL
-from tests.infra.synthesis import Template, every, of_type, plain
+from infra import app
+from infra.stacks.stage import LOCAL, Stage
+from infra.stacks.stage_file import Stream
+from tests.infra.synthesis import Template, every, of_type, plain, stand_ins, synthesized
 
 pytestmark = pytest.mark.xdist_group("cdk")
 
@@ -44,6 +47,15 @@ def test_every_page_says_what_the_alarm_means_and_what_to_do_and_leads_to_pages_
         assert re.fullmatch(r"\n- Means: .+\n- Do: .+\n+", body), heading
         for section in re.findall(r"\*([A-Z][^*]+)\*", body):
             assert f"\n### {section}\n" in text, (heading, section)
+
+
+def test_alarms_are_mailed_to_whom_the_stage_file_names(tmp_path: Path) -> None:
+    assert of_type(synthesized("prod").templates["stream"], "AWS::SNS::Subscription") == {}
+    file = msgspec.structs.replace(Stage.read(LOCAL).file, stream=Stream(alarm_email="alarms@example.com"))
+    template = app.synthesize(Stage("one", file), str(tmp_path / "assembly"), stand_ins(tmp_path))["stream"]
+    (mail,) = of_type(template, "AWS::SNS::Subscription").values()
+    assert (mail["Protocol"], mail["Endpoint"]) == ("email", "alarms@example.com")
+    assert plain(mail["TopicArn"]) == "<AlarmTopic>"
 
 
 def page_of(stage: str, alarm: Template) -> str:
