@@ -3,7 +3,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,8 @@ UNSETTLED = RejectCode.TRANSFORM_FAULT
 
 _ROWS_AT_ONCE = 200  # with at most 512 KiB of raw bytes each
 _IDS_AT_ONCE = 1_000
+
+_Item = TypeVar("_Item")
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -127,23 +129,23 @@ class Replays:
         """The rejects that may be tried again, oldest first.
 
         Those whose number is neither counted nor written off, and which were not put back since they were
-        last met.
+        last met. Which they are is asked once, for all: each page holds what is still to be tried of its own.
         """
+        where, values = _where(wanted)
         columns = ", ".join(f"r.{quote(name)}" for name in RejectRow._fields)
-        last: tuple[object, ...] | None = None
-        while True:
-            where, values = _where(wanted)
-            if last is not None:
-                where += " AND (r.first_seen > %s OR (r.first_seen = %s AND r.id > %s))"
-                values += [last[0], *last]
-            page = f"{where} ORDER BY r.first_seen, r.id LIMIT {_ROWS_AT_ONCE}"
+        with self._session.cursor() as cursor:
+            cursor.execute(f"SELECT r.id, r.first_seen {_FROM} WHERE {where} {_OLDEST_FIRST}", values)
+            found = cursor.fetchall()
+        page = f"{where} AND r.first_seen BETWEEN %s AND %s"
+        for some in _portions(found, _ROWS_AT_ONCE):
+            identities, span = [identity for identity, _ in some], (some[0][1], some[-1][1])
             with self._session.cursor() as cursor:
-                cursor.execute(f"SELECT {columns} {_FROM} WHERE {page}", values)
+                cursor.execute(
+                    f"SELECT {columns} {_FROM} WHERE {page} AND {_among('r.id', identities)} {_OLDEST_FIRST}",
+                    [*values, *span, *identities],
+                )
                 rows = [RejectRow(*cast("_Row", row)) for row in cursor.fetchall()]
             yield from rows
-            if len(rows) < _ROWS_AT_ONCE:
-                return
-            last = rows[-1].first_seen, rows[-1].id
 
     def unknown(self, rows: Iterable[RejectRow]) -> list[RejectRow]:
         """Of rejects from elsewhere those that have no row here, and whose number is still open."""
@@ -205,6 +207,7 @@ _FROM = """FROM rejects AS r LEFT JOIN ledger_ranges AS l ON l.fate IN ('counted
 A join and no EXISTS: below an OR, Redshift does not take a correlated subquery.
 """
 
+_OLDEST_FIRST = "ORDER BY r.first_seen, r.id"
 _WAS_ON_A_STREAM = "r.stage <> 'batch'"
 """A rejected line of a loan file never was, and a stream is no place for it."""
 
@@ -239,8 +242,8 @@ def _among(column: str, values: Collection[object]) -> str:
     return f"{column} IN ({', '.join(['%s'] * len(values))})"
 
 
-def _portions(identities: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (identities[start : start + _IDS_AT_ONCE] for start in range(0, len(identities), _IDS_AT_ONCE))
+def _portions(items: Sequence[_Item], size: int = _IDS_AT_ONCE) -> Iterator[Sequence[_Item]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _table(rows: Sequence[RejectRow]) -> pa.Table:

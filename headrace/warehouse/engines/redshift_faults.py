@@ -19,6 +19,7 @@ from botocore.exceptions import (
     ParamValidationError,
     PartialCredentialsError,
 )
+from redshift_connector.error import DataError, NotSupportedError
 from redshift_connector.error import Error as RedshiftError
 
 from headrace.errors import (
@@ -46,9 +47,14 @@ _Result = TypeVar("_Result")
 
 
 def fate_of(error: Exception) -> HeadraceError:
-    """The error that callers see. Without a SQLSTATE there was no whole answer, whatever the reason."""
+    """The error that callers see. Without a SQLSTATE there was no whole answer, whatever the reason.
+
+    What the driver itself refuses to send has no SQLSTATE either, and would never go through.
+    """
     told = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
     state, text = str(told.get("C", "")), f"{type(error).__name__}: {_words(told) or error}"
+    if isinstance(error, DataError | NotSupportedError):
+        return WarehouseRefused(f"the driver cannot send it: {text}")
     if not state:
         return WarehouseUnavailable(f"no connection to the warehouse: {text}")
     if state[:2] in _RETRY_CLASSES or state in _RETRY_CODES or _number(told) in _RETRY_NUMBERS:

@@ -31,6 +31,7 @@ FEW_ROWS = 500
 FEW_BYTES = 60_000
 """Of texts, and of bytes as hexadecimal digits: a VARCHAR, which FROM_HEX takes, holds 65,535."""
 
+_MOST_PARAMETERS = 32_767
 _KEYS_AT_ONCE = 1_000
 
 
@@ -106,7 +107,8 @@ class Staging:
 
 
 def _is_little(rows: pa.Table) -> bool:
-    return rows.num_rows <= FEW_ROWS and sum(map(_length, rows.columns)) <= FEW_BYTES
+    few = rows.num_rows <= FEW_ROWS and rows.num_rows * rows.num_columns <= _MOST_PARAMETERS
+    return few and sum(map(_length, rows.columns)) <= FEW_BYTES
 
 
 def _length(column: pa.ChunkedArray) -> int:

@@ -114,6 +114,19 @@ def test_long_texts_and_bytes_are_too_much_for_one_statement(
     assert bool(redshift.bucket.put) == by_copy
 
 
+def test_a_wide_table_has_too_many_values_for_one_statement(
+    session: RedshiftSession, redshift: RedshiftDouble, sql: Sql
+) -> None:
+    wide = Table("wide", tuple(Column(f"c{number}", tables.BIGINT) for number in range(110)))
+    sql(create_table(wide))
+    for count, by_copy in ((297, False), (298, True)):
+        with session.transaction() as cursor:
+            cursor.stage(wide, "stage_wide", [rows_of(wide, [tuple(range(110))] * count)])
+            cursor.execute("SELECT COUNT(*), SUM(c109) FROM stage_wide")
+            assert cursor.fetchone() == (count, Decimal(count * 109))
+        assert bool(redshift.bucket.put) == by_copy
+
+
 def test_no_rows_make_an_empty_stage(session: RedshiftSession) -> None:
     assert staged(session) == []
     assert staged(session, arrow_schema(EVERY_TYPE).empty_table()) == []

@@ -2,7 +2,13 @@ import struct
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, NoCredentialsError
-from redshift_connector.error import InterfaceError, OperationalError, ProgrammingError
+from redshift_connector.error import (
+    DataError,
+    InterfaceError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from headrace.errors import SchemaMismatch, SettingsError, WarehouseRefused, WarehouseUnavailable
 from headrace.warehouse.engines.redshift_faults import asked, fate_of, faults
@@ -32,6 +38,8 @@ def on_a_node(number: int, text: str) -> str:
         (OperationalError("connection time out"), WarehouseUnavailable),
         (OSError("reset"), WarehouseUnavailable),
         (struct.error("unpack requires a buffer of 4 bytes"), WarehouseUnavailable),
+        (DataError("Prepared statement exceeds bind parameter limit 32767"), WarehouseRefused),
+        (NotSupportedError("type set not mapped to pg type"), WarehouseRefused),
         (told("42P01", "any words"), SchemaMismatch),
         (told("42703", "any words"), SchemaMismatch),
         (told("42501", "any words"), SettingsError),
