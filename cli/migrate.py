@@ -20,8 +20,13 @@ from headrace.warehouse.operators import open_operator
 @click.option(
     "--reader", "readers", multiple=True, metavar="USER", help="A database user that reads as analysts do."
 )
+@click.option(
+    "--operator", "operators", multiple=True, metavar="USER", help="A database user that reads every table."
+)
 @click.pass_obj
-def command(place: Place, writers: tuple[str, ...], readers: tuple[str, ...]) -> None:
+def command(
+    place: Place, writers: tuple[str, ...], readers: tuple[str, ...], operators: tuple[str, ...]
+) -> None:
     """Make what the warehouse lacks: tables, columns, views, roles, users, grants.
 
     Nothing is taken away, and a second call finds nothing to do. HEADRACE_WAREHOUSE_URL must stand for the
@@ -29,12 +34,12 @@ def command(place: Place, writers: tuple[str, ...], readers: tuple[str, ...]) ->
     """
     url = place.warehouse_url()
     if url.startswith("postgres"):
-        if writers or readers:
+        if writers or readers or operators:
             raise SettingsError("HEADRACE_WAREHOUSE_URL: users are made on Redshift only")
         with closing(open_session(url)) as session:
             session.prepare(list(OUTPUTS.values()))
         return
-    users, told = Users(writers, readers), _Told()
+    users, told = Users(writers, readers, operators), _Told()
     with closing(open_operator(url, place.clock, place.environ)) as operator:
         migrate(operator, place.clock, list(OUTPUTS.values()), told.say, users)
     if not told.anything:

@@ -24,6 +24,8 @@ from headrace.warehouse.system_tables import LOCK_WRITERS
 from headrace.warehouse.views import readable_by_analysts, views
 
 WRITER = "headrace_writer"
+OPERATOR = "headrace_operator"
+_ROLES = (ANALYST, OPERATOR, WRITER)
 _VERSIONS = Statement("SELECT COUNT(*) FROM ledger_version")
 _WAITS = (1.0, 4.0)  # seconds before another attempt
 
@@ -32,10 +34,32 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Users:
-    """Database users to be made where they are missing, `IAMR:name` for who comes with an AWS role."""
+    """Database users to be made where they are missing, `IAMR:name` for who comes with an AWS role.
+
+    Writers write every table, operators read every table, as `reconcile` must, readers what analysts read.
+    """
 
     writers: Sequence[str] = ()
     readers: Sequence[str] = ()
+    operators: Sequence[str] = ()
+
+    @property
+    def members(self) -> list[tuple[str, str]]:
+        """Every role with each of its users."""
+        by_role = {WRITER: self.writers, ANALYST: self.readers, OPERATOR: self.operators}
+        return [(role, user) for role, users in by_role.items() for user in users]
+
+
+def database_user(caller: str) -> str | None:
+    """The database user that Redshift derives from an AWS identity's ARN; None of what is no user or role.
+
+    Source: Amazon Redshift Data API Reference, ExecuteStatement (temporary credentials).
+    """
+    found = re.fullmatch(r"arn:[^:]+:(?:iam|sts)::\d+:(user|assumed-role)/(.+)", caller)
+    if found is None:
+        return None
+    kind, name = found.groups()
+    return f"IAM:{name.rpartition('/')[2]}" if kind == "user" else f"IAMR:{name.partition('/')[0]}"
 
 
 def migrate(
@@ -77,10 +101,10 @@ class _Migration:
         self._operator.apply(*([statement] for statement in self._grants(there.schema)))
 
     def _make_principals(self, there: Catalogue) -> None:
-        for role in (ANALYST, WRITER):
+        for role in _ROLES:
             if role not in there.roles:
                 self._alone(f"role {role} made", Statement(f"CREATE ROLE {quote(role)}"))
-        for user in (*self._users.writers, *self._users.readers):
+        for user in dict.fromkeys(user for _, user in self._users.members):
             if user.lower() not in there.users:
                 self._alone(f"user {user} made", Statement(f"CREATE USER {quote(user)} PASSWORD DISABLE"))
 
@@ -114,12 +138,12 @@ class _Migration:
         steps = [_drop([name for name in self._views if name in there.views])]
         readable = readable_by_analysts(self._outputs)
         for name, text in self._views.items():
-            roles = [WRITER, *([ANALYST] if name in readable else [])]
+            roles = [role for role in _ROLES if role != ANALYST or name in readable]
             steps.append(
                 [
                     Statement(text),
                     Statement(f"COMMENT ON VIEW {quote(name)} IS '{digests[name]}'"),
-                    *(_grant("SELECT", [name], role) for role in roles),
+                    _grant("SELECT", [name], *roles),
                 ]
             )
         self._operator.apply(*steps)
@@ -127,19 +151,15 @@ class _Migration:
 
     def _grants(self, schema: str) -> list[Statement]:
         """All that the roles may do; given again each time, because that changes nothing."""
-        written = [table.name for table in self._tables]
-        members = [(WRITER, user) for user in self._users.writers]
-        members += [(ANALYST, user) for user in self._users.readers]
+        every = [table.name for table in self._tables]
         return [
             Statement(f"REVOKE CREATE ON SCHEMA {quote(schema)} FROM PUBLIC"),
-            *(
-                Statement(f"GRANT USAGE ON SCHEMA {quote(schema)} TO ROLE {quote(role)}")
-                for role in (ANALYST, WRITER)
-            ),
+            *(Statement(f"GRANT USAGE ON SCHEMA {quote(schema)} TO ROLE {quote(role)}") for role in _ROLES),
             _grant("SELECT", readable_by_analysts(self._outputs), ANALYST),
-            _grant("SELECT, INSERT, UPDATE, DELETE", written, WRITER),
-            _grant("SELECT", list(self._views), WRITER),
-            *(Statement(f"GRANT ROLE {quote(role)} TO {quote(user)}") for role, user in members),
+            _grant("SELECT", every, OPERATOR),
+            _grant("SELECT, INSERT, UPDATE, DELETE", every, WRITER),
+            _grant("SELECT", list(self._views), OPERATOR, WRITER),
+            *(Statement(f"GRANT ROLE {quote(role)} TO {quote(user)}") for role, user in self._users.members),
         ]
 
     def _alone(self, said: str, statement: Statement) -> None:
@@ -152,5 +172,6 @@ def _drop(names: Sequence[str]) -> list[Statement]:
     return [Statement(f"DROP VIEW IF EXISTS {', '.join(map(quote, names))}")] if names else []
 
 
-def _grant(rights: str, names: Sequence[str], role: str) -> Statement:
-    return Statement(f"GRANT {rights} ON {', '.join(map(quote, names))} TO ROLE {quote(role)}")
+def _grant(rights: str, names: Sequence[str], *roles: str) -> Statement:
+    members = ", ".join(f"ROLE {quote(role)}" for role in roles)
+    return Statement(f"GRANT {rights} ON {', '.join(map(quote, names))} TO {members}")

@@ -11,7 +11,7 @@ import msgspec
 from headrace.errors import DeploymentFailed
 from headrace.ops.clock import Clock
 from headrace.schemas.registry import OUTPUTS
-from headrace.warehouse.migration import Users, migrate
+from headrace.warehouse.migration import Users, database_user, migrate
 from headrace.warehouse.operators import open_operator
 from infra.cluster import certificate, runner
 from infra.cluster.emr_runner import EmrRunner
@@ -69,16 +69,19 @@ class Aws:
         self.say("warehouse: applying the schema")
         reached = self.reach()
         names = published_names.read(reached, self.stage)
+        operator = database_user(reached.account().caller)
         users = Users(
-            _listed(names, Published.WAREHOUSE_WRITERS), _listed(names, Published.WAREHOUSE_READERS)
+            _listed(names, Published.WAREHOUSE_WRITERS),
+            _listed(names, Published.WAREHOUSE_READERS),
+            [operator] if operator else [],
         )
         asked = reached.client("redshift-serverless").get_namespace(
             namespaceName=names[Published.WAREHOUSE_NAMESPACE]
         )
         secret = quote(asked["namespace"]["adminPasswordSecretArn"], safe="")
         url = f"{names[Published.WAREHOUSE_API_URL]}&secret={secret}"
-        with closing(open_operator(url, self.clock, reached.environ)) as operator:
-            migrate(operator, self.clock, list(OUTPUTS.values()), self.say, users)
+        with closing(open_operator(url, self.clock, reached.environ)) as warehouse:
+            migrate(warehouse, self.clock, list(OUTPUTS.values()), self.say, users)
 
     def run_job(self) -> None:
         """The stream job on the stage's cluster; one that is the same already goes on undisturbed."""

@@ -12,7 +12,7 @@ from sqlglot import exp
 from headrace.errors import SchemaMismatch
 from headrace.ops.clock import SystemClock
 from headrace.schemas.registry import OUTPUTS
-from headrace.warehouse.migration import Users, migrate
+from headrace.warehouse.migration import Users, database_user, migrate
 from headrace.warehouse.operators import open_operator
 from headrace.warehouse.preparation import ANALYST, tables
 from headrace.warehouse.reader import Operator, Rows, Statement
@@ -93,15 +93,20 @@ def test_everything_is_made_once(double: DataApiDouble, sql: Sql) -> None:
 
 
 def test_roles_may_do_what_they_are_for_and_no_more(double: DataApiDouble, sql: Sql) -> None:
-    writer, reader = (f"IAMR:{name}-{next(_numbers)}" for name in ("Writer", "reader"))
-    run(double, Users([writer], [reader]))
+    writer, reader, operating = (f"IAMR:{name}-{next(_numbers)}" for name in ("Writer", "r", "o"))
+    run(double, Users([writer], [reader], [operating]))
     assert not_parsed(double.texts) - {"CREATE ROLE"} == NOT_PARSED
-    run(double, Users([writer], [reader]))
+    run(double, Users([writer], [reader], [operating]))
     sql(f'SET ROLE "{reader}"')
     sql("SELECT * FROM web_traffic_1m_final, rejects, frontier, ledger")
     for refused in ("SELECT * FROM batches", "DELETE FROM rejects", "CREATE TABLE mine (n INTEGER)"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             sql(refused)
+    sql(f'RESET ROLE; SET ROLE "{operating}"')
+    for name in (*(table.name for table in tables(ALL)), *views(ALL)):
+        sql(f"SELECT * FROM {name}")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        sql("DELETE FROM rejects")
     sql(f'RESET ROLE; SET ROLE "{writer}"')
     sql("SELECT frontier FROM frontier")
     sql("UPDATE ledger_version SET version = version + 1")
@@ -113,7 +118,20 @@ def test_roles_may_do_what_they_are_for_and_no_more(double: DataApiDouble, sql: 
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             sql(refused)
-    sql(f'RESET ROLE; DROP OWNED BY "{reader}", "{writer}"; DROP USER "{reader}", "{writer}"')
+    sql(f'RESET ROLE; DROP USER "{reader}", "{writer}", "{operating}"')
+
+
+@pytest.mark.parametrize(
+    ("caller", "user"),
+    [
+        ("arn:aws:iam::123456789012:user/alice", "IAM:alice"),
+        ("arn:aws:iam::123456789012:user/team/a/alice", "IAM:alice"),
+        ("arn:aws-cn:sts::123456789012:assumed-role/Admin/alice@home", "IAMR:Admin"),
+        ("arn:aws:iam::123456789012:root", None),
+    ],
+)
+def test_the_database_knows_an_aws_identity_by_its_name(caller: str, user: str | None) -> None:
+    assert database_user(caller) == user
 
 
 def test_a_new_column_that_may_be_unknown_is_added_alone(double: DataApiDouble, sql: Sql) -> None:
