@@ -8,7 +8,7 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infra.container import STATE, USER
+from infra.container import DESK_HEALTH, STATE, USER
 from infra.lease_tables import APPLICATION
 from infra.network_stack import NetworkStack
 from infra.stacks.accepted import accept
@@ -17,7 +17,7 @@ from infra.stacks.key import through
 from infra.stacks.lease_tables import LeaseTables
 from infra.stacks.publish import publish
 from infra.stacks.stage import Stage
-from infra.stacks.tasks import NO_SECRETS, accept_pulling, alive, declare_cluster, declare_log, watch_service
+from infra.stacks.tasks import NO_SECRETS, accept_pulling, declare_cluster, declare_log, health, watch_service
 from infra.stacks.warehouse import PORT
 from infra.stream_stack import StreamStack
 from infra.warehouse_stack import WarehouseStack
@@ -101,7 +101,7 @@ class ErrorDeskStack(cdk.Stack):
             environment=environment,
             user=f"{USER}:{USER}",
             readonly_root_filesystem=True,
-            health_check=alive(),
+            health_check=health(DESK_HEALTH),
             stop_timeout=cdk.Duration.seconds(60),  # KCL's grace, and the launcher's own
         )
         container.add_mount_points(

@@ -15,7 +15,7 @@ FILES = "/run/headrace"
 """Where write_files.py puts the files that a task is given."""
 
 WRITE_FILES = ("python", "/opt/headrace/write_files.py", FILES)
-HEALTH = (
+PRODUCER_HEALTH = (
     "python",
     "-c",
     (
@@ -23,4 +23,15 @@ HEALTH = (
         "u.urlopen('http://127.0.0.1:' + os.environ['HEADRACE_HEALTH_PORT'] + '/healthz', timeout=4)"
     ),
 )
-"""As each Dockerfile says, which ECS does not read."""
+"""As its Dockerfile says, which ECS does not read: whether the producer works."""
+
+DESK_HEALTH = (
+    "python",
+    "-c",
+    (
+        "import http.client as h, os; "
+        "c = h.HTTPConnection('127.0.0.1:' + os.environ['HEADRACE_HEALTH_PORT'], timeout=4); "
+        "c.request('GET', '/healthz'); c.getresponse()"
+    ),
+)
+"""The same: whether the desk answers. One that waits for the warehouse says so, and is left to wait."""

@@ -44,6 +44,7 @@ ENV PATH=/opt/headrace/bin:/usr/bin:/bin \
     HEADRACE_HEALTH_PORT=9000
 EXPOSE 9000
 STOPSIGNAL SIGTERM
+# Whether it answers: one that waits for the warehouse says so, and is left to wait.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['HEADRACE_HEALTH_PORT'] + '/healthz', timeout=4)"]
+    CMD ["python", "-c", "import http.client as h, os; c = h.HTTPConnection('127.0.0.1:' + os.environ['HEADRACE_HEALTH_PORT'], timeout=4); c.request('GET', '/healthz'); c.getresponse()"]
 ENTRYPOINT ["python", "-m", "stream_jobs.error_desk"]

@@ -10,11 +10,11 @@ from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secrets
 
-from infra.container import FILES, STATE, USER, WRITE_FILES
+from infra.container import FILES, PRODUCER_HEALTH, STATE, USER, WRITE_FILES
 from infra.stacks.accepted import accept
 from infra.stacks.key import through
 from infra.stacks.producer_inputs import STREAM, Inputs
-from infra.stacks.tasks import NO_SECRETS, alive
+from infra.stacks.tasks import NO_SECRETS, health
 
 SPOOL, GIVEN = "spool", "files"  # volumes
 _DRAIN = cdk.Duration.seconds(90)  # as the image and the systemd unit give it
@@ -103,7 +103,7 @@ def _producer(task: ecs.TaskDefinition, name: str, given: Given) -> ecs.Containe
         },
         user=f"{USER}:{USER}",
         readonly_root_filesystem=True,
-        health_check=alive(),
+        health_check=health(PRODUCER_HEALTH),
         stop_timeout=_DRAIN,
     )
     container.add_mount_points(

@@ -1,5 +1,7 @@
 """What all tasks on ECS have: a cluster that is measured, a declared log, a sign of life, an alarm."""
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
@@ -7,7 +9,6 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.container import HEALTH
 from infra.stacks.accepted import accept_wildcard
 from infra.stacks.alarms import BELOW, Alarms, metric
 
@@ -46,10 +47,10 @@ def declare_log(scope: Construct, name: str, key: kms.IKey) -> ecs.LogDriver:
     )
 
 
-def alive() -> ecs.HealthCheck:
-    """What each image says of its own health."""
+def health(command: Sequence[str]) -> ecs.HealthCheck:
+    """A task whose command fails three times is ended, and another is started."""
     return ecs.HealthCheck(
-        command=["CMD", *HEALTH],
+        command=["CMD", *command],
         interval=cdk.Duration.seconds(30),
         timeout=cdk.Duration.seconds(5),
         start_period=cdk.Duration.seconds(60),

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.container import FILES, HEALTH, STATE, USER, WRITE_FILES
+from headrace.ops.health import Health, HealthServer
+from infra.container import DESK_HEALTH, FILES, PRODUCER_HEALTH, STATE, USER, WRITE_FILES
 from infra.container.write_files import write
 from producers.catalog import names
 from producers.configuration import SOURCES
@@ -102,20 +103,20 @@ def test_no_command_goes_through_a_shell(dockerfile: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dockerfile", "program", "volumes"),
+    ("dockerfile", "program", "volumes", "health"),
     [
-        ("Dockerfile", "producers", [STATE, FILES]),
-        ("error_desk.Dockerfile", "stream_jobs.error_desk", [STATE]),
+        ("Dockerfile", "producers", [STATE, FILES], PRODUCER_HEALTH),
+        ("error_desk.Dockerfile", "stream_jobs.error_desk", [STATE], DESK_HEALTH),
     ],
 )
 def test_an_image_runs_as_nobody_and_stops_and_shows_its_health_as_its_process_does(
-    dockerfile: str, program: str, volumes: list[str]
+    dockerfile: str, program: str, volumes: list[str], health: tuple[str, ...]
 ) -> None:
     last = of_the_image(dockerfile)
     assert last["USER"] == f"{USER}:{USER}"
     assert last["STOPSIGNAL"] == "SIGTERM"
-    health = last["HEALTHCHECK"]
-    assert tuple(json.loads(health[health.index("[") :])) == HEALTH, "ECS is told the same"
+    asked = last["HEALTHCHECK"]
+    assert tuple(json.loads(asked[asked.index("[") :])) == health, "ECS is told the same"
     assert json.loads(last["VOLUME"]) == volumes
     assert json.loads(last["ENTRYPOINT"]) == ["python", "-m", program]
     assert "ADD" not in [word for word, _ in instructions(dockerfile)]
@@ -146,6 +147,29 @@ def test_the_jars_of_the_image_are_those_that_the_tests_run_on() -> None:
     locked = {Path(path).name: digest for digest, path in lines}
     jars = find_jars()
     assert {jar.name: hashlib.sha256(jar.read_bytes()).hexdigest() for jar in jars.glob("*.jar")} == locked
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_desk_that_waits_is_alive_and_a_producer_that_does_not_work_is_not(works: bool) -> None:
+    with HealthServer(lambda: Health(ok=works, detail={})) as server:
+        assert asked(server.port) == (0 if works else 1, 0)
+
+
+def test_what_does_not_answer_is_not_alive() -> None:
+    with HealthServer(lambda: Health(ok=True, detail={})) as server:
+        port = server.port
+    assert asked(port) == (1, 1)
+
+
+def asked(port: int) -> tuple[int, ...]:
+    """The exit codes of what ECS asks of a producer and of the desk."""
+    environ = {"HEADRACE_HEALTH_PORT": str(port)}
+    return tuple(
+        subprocess.run(
+            [sys.executable, *command[1:]], env=environ, stderr=subprocess.DEVNULL, timeout=30, check=False
+        ).returncode
+        for command in (PRODUCER_HEALTH, DESK_HEALTH)
+    )
 
 
 def test_files_are_written_for_their_owner_alone(tmp_path: Path) -> None:

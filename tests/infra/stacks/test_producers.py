@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from headrace.errors import SettingsError
-from infra.container import FILES, HEALTH, STATE, USER
+from infra.container import FILES, PRODUCER_HEALTH, STATE, USER
 from infra.stacks import producer_inputs
 from infra.stacks.producer_inputs import Inputs, read_inputs
 from infra.stacks.stage import Stage
@@ -102,7 +102,7 @@ def test_a_producer_has_time_to_drain_and_writes_its_spool_alone(template: Templ
     mounted = {mount["ContainerPath"]: mount["ReadOnly"] for mount in producer["MountPoints"]}
     assert mounted == {FILES: True, STATE: False}
     assert producer["DependsOn"] == [{"ContainerName": files["Name"], "Condition": "SUCCESS"}]
-    assert producer["HealthCheck"]["Command"] == ["CMD", *HEALTH]
+    assert producer["HealthCheck"]["Command"] == ["CMD", *PRODUCER_HEALTH]
 
 
 def test_it_may_send_to_the_two_streams_and_nothing_else(template: Template) -> None:
@@ -190,6 +190,19 @@ def test_what_is_pushed_to_is_known_by_name_and_keeps_its_secrets(on_ebs: Templa
     assert one(on_ebs, "AWS::ServiceDiscovery::Service")["Name"] == "logs"
     (way_in,) = one(on_ebs, "AWS::EC2::SecurityGroup")["SecurityGroupIngress"]
     assert (way_in["CidrIp"], way_in["FromPort"]) == ("10.90.0.0/16", 8443)
+
+
+def test_a_build_is_sent_what_its_dockerfile_copies_and_no_more() -> None:
+    (context,) = (
+        path.parents[2]
+        for path in synthesized("dev").folder.glob("asset.*/infra/container/producer.lock")
+        if (path.parents[2] / "producers").is_dir()
+    )
+    assert {path.name for path in context.iterdir()} == {
+        *("pyproject.toml", "README.md", "cli", "headrace", "infra", "producers")
+    }
+    assert [path.name for path in (context / "infra").iterdir()] == ["container"]
+    assert not list(context.glob("**/__pycache__"))
 
 
 def test_an_inputs_port_is_found(tmp_path: Path) -> None:
