@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import pytest
@@ -22,6 +22,7 @@ from cli.place import Place
 from headrace.errors import DeploymentFailed
 from headrace.ops.clock import SystemClock
 from infra.deployment.assembly import Assembly
+from infra.deployment.aws import Aws
 from infra.deployment.stacks import Stacks
 from infra.local import emulator
 from infra.local.state import State
@@ -242,6 +243,31 @@ def test_a_stack_that_fails_is_told_with_its_reason_and_a_mended_one_is_deployed
     operator.declare()
     assert operator.types("deploy", "--yes").code == 0
     assert operator.status() in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+
+
+class Faltering(Aws):
+    """AWS as a target whose schema, then whose job, is cut off the first time."""
+
+    calls: ClassVar[list[str]] = []
+
+    def apply_schema(self) -> None:
+        self._once("schema")
+
+    def run_job(self) -> None:
+        self._once("job")
+
+    def _once(self, name: str) -> None:
+        self.calls.append(name)
+        if self.calls.count(name) == 1:
+            raise KeyboardInterrupt
+
+
+def test_a_schema_or_a_job_that_was_cut_off_is_done_by_the_next_run(
+    deployed: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infra.deployment.aws.Aws", Faltering)
+    assert [deployed.types("deploy", "--yes").code for _ in range(3)] == [INTERRUPTED, INTERRUPTED, 0]
+    assert Faltering.calls == ["schema", "schema", "job", "schema", "job"]
 
 
 @pytest.fixture
