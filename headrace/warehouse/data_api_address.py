@@ -4,6 +4,7 @@ Without a region it is the one of the AWS settings; without a secret the databas
 AWS identity (`IAM:name`, `IAMR:role`).
 """
 
+import re
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -17,6 +18,7 @@ from headrace.warehouse.data_api import DataApi
 
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
 _KNOWN = {"region", "secret"}
+_WORKGROUP = re.compile("[a-z0-9-]{3,63}")
 
 
 def connect(url: str, clock: Clock, environ: Mapping[str, str]) -> DataApi:
@@ -53,7 +55,8 @@ def _parts(url: str) -> tuple[str, str, dict[str, str]]:
     address = urlsplit(url)
     workgroup, database = address.netloc, unquote(address.path.removeprefix("/"))
     options = dict(parse_qsl(address.query))
-    if not workgroup or not database or "/" in database or not options.keys() <= _KNOWN:
+    named = _WORKGROUP.fullmatch(workgroup) and database and "/" not in database
+    if not named or not options.keys() <= _KNOWN:
         raise SettingsError(
             "HEADRACE_WAREHOUSE_URL: expected redshift-data://WORKGROUP/DATABASE?region=R&secret=ARN, "
             f"the query optional, not {url}"

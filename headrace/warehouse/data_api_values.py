@@ -6,6 +6,7 @@ base64 is not documented.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
@@ -38,5 +39,8 @@ def _value(field: Field, type_: str) -> object:
     if member == "isNull":
         return None
     if member == "stringValue" and (convert := _OF_TEXT.get(type_)):
-        return convert(str(value))
+        with suppress(
+            ValueError, ArithmeticError
+        ):  # what Python has no value for, like `infinity`, stays text
+            return convert(str(value))
     return value

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+import sqlglot
+from sqlglot import exp
 
 from tests.cli.conftest import Headrace
 from tests.doubles.data_api import DataApiDouble
@@ -62,6 +64,7 @@ def test_the_answer_is_the_same_over_the_data_api(
 def test_final_and_open_windows_are_told_apart(headrace: Headrace, double: DataApiDouble) -> None:
     answer = headrace("windows", "web_traffic_1m", "--json", **double.environ())
     assert [row["final"] for row in json.loads(answer.out)["web_traffic_1m"]] == [False, True, True]
+    assert {type(sqlglot.parse_one(text, read="redshift")) for text in double.texts} == {exp.Select}
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM rejects", "SELECT 1 AS n INTO mine", "SELECT nothing"])

@@ -80,6 +80,11 @@ def test_a_lone_statement_with_text_has_named_parameters(api: DataApi, double: D
     assert request["Parameters"] == [{"name": "p1", "value": "it's"}, {"name": "p2", "value": ":p1"}]
 
 
+def test_what_python_has_no_value_for_stays_text(api: DataApi) -> None:
+    asked = "SELECT CAST('infinity' AS TIMESTAMPTZ), CAST('4713-01-01 BC' AS DATE)"
+    assert api.read(Statement(asked))[0].rows == [("infinity", "4713-01-01 BC")]
+
+
 def test_waiting_backs_off(double: DataApiDouble) -> None:
     double.stuck = True
 

@@ -236,6 +236,8 @@ def test_a_statement_that_no_transaction_takes_runs_alone(operator: Operator, sq
         "redshift-data://",
         "redshift-data://workgroup",
         "redshift-data://workgroup/a/b",
+        "redshift-data://workgroup:5439/a",
+        "redshift-data://user@workgroup/a",
         "redshift-data://workgroup/a?user=b",
         "mysql://x",
     ],

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
+import sqlglot
+from sqlglot import exp
 
 from headrace.errors import SettingsError
 from headrace.warehouse.batch import Status
@@ -36,6 +38,10 @@ def test_the_report_is_the_one_that_a_connection_gives(
     over_api = reconcile(ADDRESS, clock, environ=double.environ())
     assert over_api == reconcile(url, clock)
     assert {line.source: line.counted for line in over_api.sources} == {"it's \\ odd": 0, "s": 3}
+    assert {type(sqlglot.parse_one(text, read="redshift")) for text in double.texts} <= {
+        exp.Select,
+        exp.Union,
+    }
     assert [len(request["Sqls"]) for name, request in double.requests if name == "BatchExecuteStatement"] == [
         6
     ]
