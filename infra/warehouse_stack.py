@@ -37,7 +37,14 @@ class WarehouseStack(cdk.Stack):
         self._writers: list[str] = []
         self.staging = declare_staging(self, stage, self._key)
         self.copy_role = access.declare_copy_role(self, self.staging, stream.archive, self._key)
-        self._warehouse = Warehouse(self, stage, network, self._key, self.copy_role)
+        self._warehouse = Warehouse(
+            self,
+            stage,
+            vpc=network.vpc,
+            subnets=network.private,
+            key=self._key,
+            copy_role=self.copy_role,
+        )
         self.database, self.workgroup_arn = self._warehouse.database, self._warehouse.workgroup_arn
         name, region = self._warehouse.workgroup_name, self.region
         self.url = (

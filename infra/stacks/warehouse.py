@@ -8,7 +8,6 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_redshiftserverless as serverless
 from constructs import Construct
 
-from infra.network_stack import NetworkStack
 from infra.stacks.stage import Stage
 
 PORT = 5439
@@ -22,15 +21,22 @@ class Warehouse(Construct):
     """Reached from inside the network alone, by TLS; who comes is known by IAM, but for the administrator."""
 
     def __init__(
-        self, scope: Construct, stage: Stage, network: NetworkStack, key: kms.IKey, copy_role: iam.IRole
+        self,
+        scope: Construct,
+        stage: Stage,
+        *,
+        vpc: ec2.IVpc,
+        subnets: ec2.SubnetSelection,
+        key: kms.IKey,
+        copy_role: iam.IRole,
     ) -> None:
         super().__init__(scope, "Redshift")
-        wanted = stage.file.warehouse
+        wanted, network = stage.file.warehouse, stage.file.network
         assert wanted is not None, "a stage without a warehouse has no such stack"
+        assert network is not None, "the stage file is checked"
         self.database = wanted.database
         self.workgroup_name = f"headrace-{stage.name}"
         self._namespace = self._keep(stage, key, copy_role)
-        subnets = network.vpc.select_subnets(subnet_group_name=network.private.subnet_group_name)
         self._workgroup = serverless.CfnWorkgroup(
             self,
             "Workgroup",
@@ -41,8 +47,8 @@ class Warehouse(Construct):
             enhanced_vpc_routing=True,
             publicly_accessible=False,
             port=PORT,
-            subnet_ids=subnets.subnet_ids,
-            security_group_ids=[self._door(network).security_group_id],
+            subnet_ids=vpc.select_subnets(subnet_group_name=subnets.subnet_group_name).subnet_ids,
+            security_group_ids=[self._door(vpc, network.cidr).security_group_id],
             config_parameters=[
                 _parameter("require_ssl", "true"),
                 _parameter("max_query_execution_time", str(_LONGEST_STATEMENT_SECONDS)),
@@ -95,12 +101,12 @@ class Warehouse(Construct):
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
 
-    def _door(self, network: NetworkStack) -> ec2.SecurityGroup:
+    def _door(self, vpc: ec2.IVpc, cidr: str) -> ec2.SecurityGroup:
         """In: the network's own range. Out: HTTPS, to what the network has endpoints for."""
         group = ec2.SecurityGroup(
-            self, "Door", vpc=network.vpc, description="headrace: the warehouse", allow_all_outbound=False
+            self, "Door", vpc=vpc, description="headrace: the warehouse", allow_all_outbound=False
         )
-        group.add_ingress_rule(ec2.Peer.ipv4(network.cidr), ec2.Port.tcp(PORT), "the network")
+        group.add_ingress_rule(ec2.Peer.ipv4(cidr), ec2.Port.tcp(PORT), "the network")
         group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "S3 and keys, by endpoints")
         return group
 
