@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +59,8 @@ class Recipe:
         cannot be installed.
         """
         folder = folder.resolve()
-        bundle = folder / f"{self.name}-{self.fingerprint(platform)}.zip"
+        own = self._own_files()  # read once: they may be changed while packages are installed
+        bundle = folder / f"{self.name}-{self._fingerprint(platform, own)}.zip"
         if bundle.exists():
             return bundle
         folder.mkdir(parents=True, exist_ok=True)
@@ -67,10 +68,10 @@ class Recipe:
             tree, unfinished = Path(work, "tree"), Path(work, "zip")
             self._install(tree, platform)
             shutil.rmtree(tree / "bin", ignore_errors=True)  # programs that name this machine's Python
-            for path in self._own_files():
-                copy = tree / path.relative_to(ROOT)
+            for name, content in own.items():
+                copy = tree / name
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                copy.write_bytes(path.read_bytes())
+                copy.write_bytes(content)
             if self.runs_in:
                 self._compile(tree, platform)
             self._pack(tree, unfinished)
@@ -79,15 +80,19 @@ class Recipe:
 
     def fingerprint(self, platform: str) -> str:
         """Changes with whatever the zip is made from."""
+        return self._fingerprint(platform, self._own_files())
+
+    def _fingerprint(self, platform: str, own: Mapping[str, bytes]) -> str:
         here = (machine.machine(), machine.libc_ver()) if platform == NATIVE else ()
         digest = hashlib.sha256(repr((self.name, platform, here, PYTHON, sys.version)).encode())
-        for path in (Path(__file__), self.lock, *self._own_files()):
-            content = path.read_bytes()
-            digest.update(f"\0{path.relative_to(ROOT)}\0{len(content)}\0".encode() + content)
+        made_by = {"recipe": Path(__file__).read_bytes(), "lock": self.lock.read_bytes()}
+        for name, content in {**made_by, **own}.items():
+            digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
         return digest.hexdigest()[:16]
 
-    def _own_files(self) -> Iterator[Path]:
-        return (path for pattern in self.ours for path in sorted(ROOT.glob(pattern)))
+    def _own_files(self) -> dict[str, bytes]:
+        paths = (path for pattern in self.ours for path in sorted(ROOT.glob(pattern)))
+        return {str(path.relative_to(ROOT)): path.read_bytes() for path in paths}
 
     def _install(self, tree: Path, platform: str) -> None:
         """The locked packages, from uv's cache if they are there."""

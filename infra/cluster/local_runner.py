@@ -54,12 +54,12 @@ class LocalRunner:
 
     def look(self, job: Job) -> Job:
         """The process as it is."""
-        now = next((one for one in self.find() if one.id == job.id), None)
-        if now is not None:
-            return now
-        clean = processes.exit_code(self._state, JOB) == 0
-        why = "" if clean else processes.last_words(self._state, JOB)
-        return job._replace(phase=Phase.ENDED if clean else Phase.FAILED, why=why)
+        running = self.find()
+        if running and running[0].id == job.id:
+            return running[0]
+        if running or JOB not in processes.names(self._state) or processes.exit_code(self._state, JOB) == 0:
+            return job._replace(phase=Phase.ENDED)  # as it was asked to, or by itself, or another is there
+        return job._replace(phase=Phase.FAILED, why=processes.last_words(self._state, JOB))
 
     def terminate(self) -> bool:
         """Nothing else was started."""
