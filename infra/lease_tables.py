@@ -11,11 +11,11 @@ APPLICATION = "headrace-error-desk"
 
 
 class LeaseTable(NamedTuple):
-    """A table named `<application><suffix>`; `key` and what `index` is over are texts."""
+    """A table named `<application><suffix>`; `key` and what the index is over are texts."""
 
     suffix: str
     key: str
-    index: str = ""
+    index_name: str = ""
     index_keys: tuple[str, str] | None = None
 
 

@@ -29,9 +29,9 @@ class LeaseTables(Construct):
         """Everything a worker does but make or remove a table."""
         arns = [table.table_arn for table in self._tables]
         indexed = (
-            f"{made.table_arn}/index/{table.index}"
+            f"{made.table_arn}/index/{table.index_name}"
             for made, table in zip(self._tables, LEASE_TABLES, strict=True)
-            if table.index
+            if table.index_name
         )
         for statement in (
             iam.PolicyStatement(actions=list(ON_TABLES), resources=[*arns, *indexed]),
@@ -56,7 +56,7 @@ class LeaseTables(Construct):
         if table.index_keys:
             owner, lease = table.index_keys
             made.add_global_secondary_index(
-                index_name=table.index,
+                index_name=table.index_name,
                 partition_key=dynamodb.Attribute(name=owner, type=_TEXT),
                 sort_key=dynamodb.Attribute(name=lease, type=_TEXT),
                 projection_type=dynamodb.ProjectionType.KEYS_ONLY,
