@@ -55,7 +55,7 @@ def test_its_lease_tables_are_those_that_kcl_makes_where_it_may(template: Templa
             one["IndexName"]: tuple(key["AttributeName"] for key in one["KeySchema"])
             for one in table.get("GlobalSecondaryIndexes", [])
         }
-        assert indexes == ({declared.index: declared.index_keys} if declared.index else {})
+        assert indexes == ({declared.index_name: declared.index_keys} if declared.index_name else {})
 
 
 def test_its_role_may_what_it_does_and_no_more(template: Template) -> None:
@@ -69,7 +69,7 @@ def test_its_role_may_what_it_does_and_no_more(template: Template) -> None:
         for resource in map(plain, listed(statement["Resource"])):
             allowed.setdefault(resource, set()).update(listed(statement["Action"]))
     tables = ["<LeasesTable>", "<LeasesTableWorkerMetricStats>", "<LeasesTableCoordinatorState>"]
-    index = f"<LeasesTable>/index/{LEASE_TABLES[0].index}"
+    index = f"<LeasesTable>/index/{LEASE_TABLES[0].index_name}"
     keys = allowed.pop("<stream:Key>")
     assert all(action.startswith("kms:") for action in keys)
     assert allowed == {

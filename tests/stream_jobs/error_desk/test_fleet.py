@@ -32,7 +32,7 @@ def make(client: Any, application: str, table: LeaseTable) -> None:
     if table.index_keys:
         kinds = zip(table.index_keys, ("HASH", "RANGE"), strict=True)
         index = {
-            "IndexName": table.index,
+            "IndexName": table.index_name,
             "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in kinds],
             "Projection": {"ProjectionType": "KEYS_ONLY"},
         }
