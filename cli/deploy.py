@@ -44,6 +44,7 @@ def command(place: Place, name: str, wait: float, *, yes: bool) -> int:
 
 def _bring_up(site: Site, *, yes: bool) -> None:
     deployment = site.synthesized()
+    deployment.check()
     if not deployment.is_bootstrapped():
         _confirm("The region lacks the CDK's bootstrap stack, CDKToolkit. Make it?", yes=yes)
         deployment.bootstrap()

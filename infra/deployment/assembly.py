@@ -25,15 +25,20 @@ class Declared:
 
 @dataclass(frozen=True)
 class Assembly:
-    """The folder that the CDK's command line is given, and the stacks in it."""
+    """The folder that the CDK's command line is given, and the stacks in it.
+
+    `bootstrap` is the least version of the bootstrap stack that they need; `images`: they carry container
+    images, which are built as they are deployed.
+    """
 
     folder: Path
     stacks: tuple[Declared, ...]
     bootstrap: int
+    images: bool
 
     @classmethod
     def read(cls, folder: Path) -> "Assembly":
-        """What lies in the folder; `bootstrap` is the least version of the bootstrap stack that it needs."""
+        """What lies in the folder."""
         artifacts = json.loads((folder / "manifest.json").read_text())["artifacts"]
         stacks = {name: one for name, one in artifacts.items() if one["type"] == _STACK}
         declared = tuple(
@@ -44,7 +49,8 @@ class Assembly:
             for name in _in_order(stacks)
         )
         needed = max(one["properties"].get("requiresBootstrapStackVersion", 0) for one in stacks.values())
-        return cls(folder, declared, needed)
+        assets = (json.loads(path.read_text()) for path in folder.glob("*.assets.json"))
+        return cls(folder, declared, needed, any(one.get("dockerImages") for one in assets))
 
 
 def synthesize(stage: Stage, environ: Mapping[str, str], into: Path) -> Assembly:

@@ -25,7 +25,7 @@ _QUIET = {
     "AWS_EC2_METADATA_DISABLED": "true",  # a laptop would wait for an answer that never comes
     "AWS_SDK_JS_SUPPRESS_MAINTENANCE_MODE_MESSAGE": "1",
 }
-_LAST_LINES = 30
+_LAST_LINES = 8  # all were shown as they came
 _PATIENCE_SECONDS = 10
 
 

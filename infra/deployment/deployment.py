@@ -3,9 +3,11 @@
 Every step looks at what is there and does the rest: a run that was cut off anywhere is finished by another.
 """
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from headrace.errors import DeploymentFailed
 from infra.deployment import bootstrap, change_set
 from infra.deployment.assembly import Assembly
 from infra.deployment.cdk_cli import CdkCli
@@ -25,6 +27,16 @@ class Deployment:
     assembly: Assembly
     cli: CdkCli
     say: Callable[[str], None]
+
+    def check(self) -> None:
+        """Raises DeploymentFailed when what builds the images is not there."""
+        environ = self.cli.environ
+        program = environ.get("CDK_DOCKER", "docker")
+        if self.assembly.images and shutil.which(program, path=environ.get("PATH")) is None:
+            raise DeploymentFailed(
+                f"the images of this stage are built by {program!r}, which is not installed here: install "
+                "Docker, or name a program that takes its commands in CDK_DOCKER."
+            )
 
     def is_bootstrapped(self) -> bool:
         """Whether the account has the CDK's bootstrap stack in this region."""

@@ -188,6 +188,15 @@ def test_nothing_is_deployed_before_the_operator_has_agreed(operator: Operator) 
     assert operator.status() == "CREATE_COMPLETE"
 
 
+def test_images_that_nothing_here_can_build_are_told_before_anything_is_done(operator: Operator) -> None:
+    operator.assembly = toy.write(operator.folder / "assembly", toy.template(), {"image": {}})
+    operator.aws = {**operator.aws, "CDK_DOCKER": "no-such-program"}
+    refused = operator.types("deploy", "--yes")
+    assert refused.code == 1
+    assert "are built by 'no-such-program', which is not installed here" in refused.err
+    assert operator.status() == ""
+
+
 @pytest.fixture
 def deployed(operator: Operator) -> Operator:
     """The stack is there, made without the CDK, which takes its seconds."""

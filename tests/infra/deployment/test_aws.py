@@ -67,11 +67,19 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[Published, str]:
 
 @pytest.fixture
 def namespace(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Redshift Serverless knows its administrator's secret."""
+    """Redshift Serverless has no limit yet, and knows its administrator's secret."""
     client: Any = boto3.client(
         "redshift-serverless", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
     )
     with Stubber(client) as stubbed:
+        arn = "arn:aws:redshift-serverless:us-east-1:111122223333:workgroup/0f9e"
+        stubbed.add_response(
+            "get_workgroup", {"workgroup": {"workgroupArn": arn}}, {"workgroupName": "headrace-prod"}
+        )
+        limited = {"resourceArn": arn, "usageType": "serverless-compute"}
+        stubbed.add_response("list_usage_limits", {"usageLimits": []}, limited)
+        daily = limited | {"period": "daily", "amount": 100, "breachAction": "deactivate"}
+        stubbed.add_response("create_usage_limit", {}, daily)
         answer = {"namespace": {"adminPasswordSecretArn": SECRET}}
         stubbed.add_response("get_namespace", answer, {"namespaceName": "prod"})
         monkeypatch.setattr(Cloud, "account", lambda _: ADMIN)

@@ -54,13 +54,13 @@ def template(*, keep: bool = False, days: int = 7, name: str = "toy-events", ala
     return {"Resources": resources}
 
 
-def write(folder: Path, given: Any) -> Assembly:
+def write(folder: Path, given: Any, images: Any = None) -> Assembly:
     """The assembly of one stack, as the CDK would write it."""
     folder.mkdir(parents=True, exist_ok=True)
     body = json.dumps(given)
     digest = hashlib.sha256(body.encode()).hexdigest()
     (folder / f"{STACK}.template.json").write_text(body)
-    (folder / f"{STACK}.assets.json").write_text(json.dumps(_assets(digest)))
+    (folder / f"{STACK}.assets.json").write_text(json.dumps(_assets(digest) | {"dockerImages": images or {}}))
     (folder / "manifest.json").write_text(json.dumps(_manifest(digest)))
     (folder / "cdk.out").write_text('{"version":"55.0.0"}')
     return Assembly.read(folder)
@@ -70,7 +70,7 @@ def _assets(digest: str) -> Any:
     place = {"bucketName": _BUCKET, "objectKey": f"{digest}.json", "assumeRoleArn": _ROLE % "file-publishing"}
     source = {"path": f"{STACK}.template.json", "packaging": "file"}
     file = {"displayName": STACK, "source": source, "destinations": {"here": place}}
-    return {"version": "55.0.0", "files": {digest: file}, "dockerImages": {}}
+    return {"version": "55.0.0", "files": {digest: file}}
 
 
 def _manifest(digest: str) -> Any:
