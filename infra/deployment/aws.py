@@ -22,6 +22,7 @@ from infra.deployment import cloud, published_names
 from infra.deployment.cloud import Cloud
 from infra.published import Published
 from infra.stacks.stage import Stage
+from infra.stacks.warehouse_service import administrator_secret, limit_use, workgroup_of
 
 _VARIABLES = {
     "HEADRACE_STREAM": Published.EVENTS_STREAM,
@@ -64,7 +65,7 @@ class Aws:
 
     def apply_schema(self) -> None:
         """The tables, roles and users in Redshift, by the Data API, as its administrator."""
-        if self.stage.file.warehouse is None:
+        if (wanted := self.stage.file.warehouse) is None:
             return
         self.say("warehouse: applying the schema")
         reached = self.reach()
@@ -75,10 +76,10 @@ class Aws:
             _listed(names, Published.WAREHOUSE_READERS),
             [operator] if operator else [],
         )
-        asked = reached.client("redshift-serverless").get_namespace(
-            namespaceName=names[Published.WAREHOUSE_NAMESPACE]
-        )
-        secret = quote(asked["namespace"]["adminPasswordSecretArn"], safe="")
+        redshift = reached.client("redshift-serverless")
+        limit = limit_use(redshift, workgroup_of(self.stage.name), wanted)
+        self.say(f"warehouse: off at {wanted.daily_rpu_hours} RPU-hours a day, {limit}")
+        secret = quote(administrator_secret(redshift, names[Published.WAREHOUSE_NAMESPACE]), safe="")
         url = f"{names[Published.WAREHOUSE_API_URL]}&secret={secret}"
         with closing(open_operator(url, self.clock, reached.environ)) as warehouse:
             migrate(warehouse, self.clock, list(OUTPUTS.values()), self.say, users)

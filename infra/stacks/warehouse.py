@@ -9,6 +9,7 @@ from aws_cdk import aws_redshiftserverless as serverless
 from constructs import Construct
 
 from infra.stacks.stage import Stage
+from infra.stacks.warehouse_service import workgroup_of
 
 PORT = 5439
 
@@ -35,7 +36,7 @@ class Warehouse(Construct):
         assert wanted is not None, "a stage without a warehouse has no such stack"
         assert network is not None, "the stage file is checked"
         self.database = wanted.database
-        self.workgroup_name = f"headrace-{stage.name}"
+        self.workgroup_name = workgroup_of(stage.name)
         self._namespace = self._keep(stage, key, copy_role)
         self._workgroup = serverless.CfnWorkgroup(
             self,

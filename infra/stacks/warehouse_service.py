@@ -26,13 +26,18 @@ class Serverless(Protocol):
         """Change a limit."""
 
 
+def workgroup_of(stage: str) -> str:
+    """What a stage's workgroup is called."""
+    return f"headrace-{stage}"
+
+
 def limit_use(client: Serverless, workgroup: str, wanted: Warehouse) -> str:
     """Let the warehouse turn itself off at its RPU-hours a day: "made", "changed" or "kept".
 
     Safe to repeat. Raises what boto3 raises.
     """
     arn = client.get_workgroup(workgroupName=workgroup)["workgroup"]["workgroupArn"]
-    found = client.list_usage_limits(resourceArn=arn, usageType=_COMPUTE)["usageLimits"]
+    found = client.list_usage_limits(resourceArn=arn, usageType=_COMPUTE).get("usageLimits", [])
     limit: dict[str, object] = {"amount": wanted.daily_rpu_hours, "breachAction": "deactivate"}
     daily = [one for one in found if one["period"] == "daily"]
     if not daily:

@@ -77,7 +77,7 @@ def namespace(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             "get_workgroup", {"workgroup": {"workgroupArn": arn}}, {"workgroupName": "headrace-prod"}
         )
         limited = {"resourceArn": arn, "usageType": "serverless-compute"}
-        stubbed.add_response("list_usage_limits", {"usageLimits": []}, limited)
+        stubbed.add_response("list_usage_limits", {}, limited)
         daily = limited | {"period": "daily", "amount": 100, "breachAction": "deactivate"}
         stubbed.add_response("create_usage_limit", {}, daily)
         answer = {"namespace": {"adminPasswordSecretArn": SECRET}}

@@ -31,11 +31,15 @@ def there(service: Stubber, *limits: dict[str, Any]) -> None:
     workgroup = {"workgroup": {"workgroupArn": ARN, "workgroupName": "headrace-dev"}}
     service.add_response("get_workgroup", workgroup, {"workgroupName": "headrace-dev"})
     asked = {"resourceArn": ARN, "usageType": "serverless-compute"}
-    service.add_response("list_usage_limits", {"usageLimits": list(limits)}, asked)
+    found = {"usageLimits": list(limits)} if limits else {}
+    service.add_response("list_usage_limits", found, asked)
 
 
-def test_a_warehouse_without_a_limit_is_given_one(client: Any, service: Stubber) -> None:
-    there(service, {"usageLimitId": "w", "period": "weekly", "amount": 16, "breachAction": "deactivate"})
+@pytest.mark.parametrize("others", [[], [{"usageLimitId": "w", "period": "weekly"} | OURS]])
+def test_a_warehouse_without_a_limit_is_given_one(
+    client: Any, service: Stubber, others: list[dict[str, Any]]
+) -> None:
+    there(service, *others)
     made = {"resourceArn": ARN, "usageType": "serverless-compute", "period": "daily"} | OURS
     service.add_response("create_usage_limit", {}, made)
     assert limit_use(client, "headrace-dev", WANTED) == "made"
