@@ -27,6 +27,7 @@ COMMANDS = {
     "replay-errors": Lazy("cli.replay_errors", "Put rejected records back, mended or as they are."),
     "deploy": Lazy("cli.deploy", "Deploy a stage, on AWS or here, and prove that it works."),
     "diff": Lazy("cli.diff", "Show what a deployment would change."),
+    "reshard": Lazy("cli.reshard", "Give a stage's streams another count of shards."),
     "migrate": Lazy("cli.migrate", "Bring the warehouse's schema to this version."),
     "smoke": Lazy("cli.smoke", "Send records through a stage, and see them counted."),
     "destroy": Lazy("cli.destroy", "Remove a stage, and say what is left of it."),
