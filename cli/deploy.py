@@ -31,10 +31,14 @@ def command(place: Place, name: str, wait: float, *, yes: bool) -> int:
     destroyed are asked for by name. Ended at any point, Ctrl-C and kill -9 included, it is finished by
     running it again.
     """
-    with opened(place, name) as site:
-        _bring_up(site, yes=yes)
-        site.target.apply_schema()
-        site.target.run_job()
+    try:
+        with opened(place, name) as site:
+            _bring_up(site, yes=yes)
+            site.target.apply_schema()
+            site.target.run_job()
+    except KeyboardInterrupt:
+        tell("AWS goes on with what it has begun; the same command again finishes the rest")
+        raise
     environ = environ_of(place, name)
     if "HEADRACE_WAREHOUSE_URL" not in environ:
         tell("this stage has no warehouse: nothing to prove it by")

@@ -36,7 +36,7 @@ def command(place: Place, name: str, only: str | None, *, yes: bool) -> int:
         if not held:
             tell(f"nothing of stage {name} is deployed here")
             return GOOD
-        console().print(_drawn(held))
+        console().print(_drawn(site, held))
         _ask(site, held, yes=yes)
         site.journal.write(held)
         if only in (None, site.stage.stack("cluster")):
@@ -46,7 +46,7 @@ def command(place: Place, name: str, only: str | None, *, yes: bool) -> int:
         return _account(site, held)
 
 
-def _drawn(held: list[Held]) -> RenderableType:
+def _drawn(site: Site, held: list[Held]) -> RenderableType:
     """How much goes of each stack, and every data store by its name."""
     table = grid("stacks that go")
     table.add_column("stack")
@@ -59,7 +59,7 @@ def _drawn(held: list[Held]) -> RenderableType:
     for one in held:
         if one.type in DATA_STORES:
             fate = Text("stays", style="green") if one.kept else Text("is destroyed", style="bold red")
-            stores.add_row(fate, Text(one.name), Text(one.type))
+            stores.add_row(fate, Text(site.account.hide(one.name)), Text(one.type))
     return Group(table, stores)
 
 
@@ -100,7 +100,7 @@ def _account(site: Site, held: list[Held]) -> int:
         )
     console().print(table)
     for left in wrong:
-        tell(f"{left.held.name} ({left.held.type}) is {left.state}, and should be {left.held.expected}")
+        site.say(f"{left.held.name} ({left.held.type}) is {left.state}, and should be {left.held.expected}")
     if wrong:
         return FAILED
     site.journal.close()

@@ -399,3 +399,21 @@ def test_what_is_left_and_should_not_be_fails_the_end(
     assert answer.code == 1
     assert "toy-log (AWS::Logs::LogGroup) is there, and should be gone" in answer.err
     client(deployed.aws, "logs").delete_log_group(logGroupName="toy-log")
+
+
+def test_a_stack_that_the_file_no_longer_asks_for_is_told_and_can_be_destroyed_alone(
+    deployed: Operator,
+) -> None:
+    other = "headrace-toy-producers"
+    body = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    client(deployed.aws, "cloudformation").create_stack(StackName=other, TemplateBody=body)
+    assert f"{other} is deployed, and the stage's file does not ask for it" in deployed.types("diff").err
+    answer = deployed.types("destroy", "--stack", other, "--yes")
+    assert (answer.code, deployed.status(other), deployed.status()) == (0, "", "CREATE_COMPLETE"), answer.err
+
+
+def test_a_smoke_test_finds_the_stage_by_what_it_has_published(operator: Operator) -> None:
+    assert "stage toy is not deployed in us-east-1" in operator.types("smoke").err
+    operator.make()
+    answer = operator.types("smoke")
+    assert (answer.code, "this stage has no warehouse" in answer.err) == (2, True)
