@@ -72,7 +72,7 @@ class ClusterStack(cdk.Stack):
         )
         named = {"name": [{"prefix": requests.name_of(stage)}]}
         ours = {"applicationId": [made["application"]]} if "application" in made else named
-        watch_cluster(self, stream.alarms.of(self), self._wanted.engine, ours)
+        watch_cluster(self, stream.alarms.of(self), stream.key, self._wanted.engine, ours)
 
     def _role(self, code: list[assets.Asset]) -> access.JobRole:
         role = access.JobRole(self, on_ec2=self._wanted.engine == "ec2")

@@ -104,7 +104,12 @@ def workers_environment() -> dict[str, str]:
     return {"PYSPARK_PYTHON": f"/usr/bin/python{PYTHON}", "PYTHONPATH": f"./{ENVIRONMENT}"}
 
 
-def spark_settings(spec: JobSpec, wanted: Cluster) -> dict[str, str]:
+def unpacked(spec: JobSpec) -> str:
+    """The archive as Spark is told to unpack it."""
+    return f"{spec.archive}#{ENVIRONMENT}"
+
+
+def spark_settings(wanted: Cluster) -> dict[str, str]:
     """Spark's properties that both engines share.
 
     The driver has room beside its JVM for the process that reads Kinesis ahead. The parallelism is given,
@@ -112,7 +117,6 @@ def spark_settings(spec: JobSpec, wanted: Cluster) -> dict[str, str]:
     """
     workers = {f"spark.executorEnv.{name}": value for name, value in workers_environment().items()}
     return {
-        "spark.archives": f"{spec.archive}#{ENVIRONMENT}",
         "spark.default.parallelism": str(_CORES * most_executors(wanted)),
         "spark.driver.cores": "2",
         "spark.driver.memory": "4g",

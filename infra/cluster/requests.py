@@ -8,7 +8,15 @@ from typing import Any
 
 import msgspec
 
-from infra.cluster.job import GRACE_SECONDS, Facts, JobSpec, as_arguments, environment, spark_settings
+from infra.cluster.job import (
+    GRACE_SECONDS,
+    Facts,
+    JobSpec,
+    as_arguments,
+    environment,
+    spark_settings,
+    unpacked,
+)
 from infra.stacks.stage import Stage
 from infra.stacks.stage_file import Cluster
 
@@ -80,12 +88,13 @@ def start_job(stage: Stage, cluster: str, spec: JobSpec) -> Request:
     tag = name_of(stage)
     yarn = {
         "spark.yarn.am.attemptFailuresValidityInterval": _ATTEMPTS_WITHIN,
+        "spark.yarn.dist.archives": unpacked(spec),
         "spark.yarn.maxAppAttempts": str(_ATTEMPTS),
         "spark.yarn.submit.waitAppCompletion": "true",
         "spark.yarn.tags": tag,
     }
     given = {f"spark.yarn.appMasterEnv.{name}": value for name, value in environment(spec).items()}
-    properties = spark_settings(spec, _wanted(stage)) | yarn | given
+    properties = spark_settings(_wanted(stage)) | yarn | given
     submit = ["spark-submit", "--master", "yarn", "--deploy-mode", "cluster", "--name", tag]
     command = [*submit, *as_arguments(properties), spec.entry]
     script = f'{_HALT.format(tag=tag)}; exec "$@"'

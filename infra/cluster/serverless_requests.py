@@ -5,7 +5,7 @@ Source: Amazon EMR Serverless API Reference; each is checked against botocore's 
 
 from typing import Any
 
-from infra.cluster.job import GRACE_SECONDS, Facts, JobSpec, environment, spark_settings
+from infra.cluster.job import GRACE_SECONDS, Facts, JobSpec, environment, spark_settings, unpacked
 from infra.cluster.requests import name_of
 from infra.stacks.stage import Stage
 
@@ -40,6 +40,7 @@ def start_job_run(stage: Stage, facts: Facts, spec: JobSpec, token: str) -> Requ
     """The job, which the service starts anew when it fails; the same token never starts two."""
     wanted = stage.file.cluster
     assert wanted is not None, "the stage has a cluster"
+    properties = spark_settings(wanted) | {"spark.archives": unpacked(spec)}
     given = {f"spark.emr-serverless.driverEnv.{name}": value for name, value in environment(spec).items()}
     log = {
         "enabled": True,
@@ -58,7 +59,7 @@ def start_job_run(stage: Stage, facts: Facts, spec: JobSpec, token: str) -> Requ
         "jobDriver": {"sparkSubmit": {"entryPoint": spec.entry}},
         "configurationOverrides": {
             "applicationConfiguration": [
-                {"classification": "spark-defaults", "properties": spark_settings(spec, wanted) | given}
+                {"classification": "spark-defaults", "properties": properties | given}
             ],
             "monitoringConfiguration": {
                 "cloudWatchLoggingConfiguration": log,

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+import aws_cdk as cdk
 from aws_cdk import aws_events as events
-from constructs import Construct
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 
 from infra.stacks.alarms import FIVE_MINUTES, Alarms, metric
 
@@ -34,14 +36,43 @@ _PATTERNS = {
 }
 
 
-def watch_cluster(scope: Construct, alarms: Alarms, engine: str, ours: Mapping[str, list[Any]]) -> None:
+def watch_cluster(
+    scope: cdk.Stack, alarms: Alarms, key: kms.IKey, engine: str, ours: Mapping[str, list[Any]]
+) -> None:
     """`ours`: what an event says of our cluster, step or run and of no other, as a pattern."""
+    target = events.CfnRule.TargetProperty(arn=_declare_log(scope, key), id="Log")
     for page, (source, kind, detail, text) in _PATTERNS[engine].items():
-        rule = events.Rule(
-            scope,
-            f"{page}Rule",
-            description=text,
-            event_pattern=events.EventPattern(source=[source], detail_type=[kind], detail={**detail, **ours}),
-        )
-        matched = metric("AWS/Events", "MatchedEvents", {"RuleName": rule.rule_name}, "Sum", FIVE_MINUTES)
+        pattern = {"source": [source], "detail-type": [kind], "detail": {**detail, **ours}}
+        rule = events.CfnRule(scope, f"{page}Rule", description=text, event_pattern=pattern, targets=[target])
+        matched = metric("AWS/Events", "MatchedEvents", {"RuleName": rule.ref}, "Sum", FIVE_MINUTES)
         alarms.add(page, text, matched, 0)
+
+
+def _declare_log(scope: cdk.Stack, key: kms.IKey) -> str:
+    """What matched, whole, to read when an alarm rings; the ARN, as a rule's target has it."""
+    group = logs.LogGroup(
+        scope,
+        "EventLog",
+        log_group_name=f"/aws/events/{scope.stack_name}",  # EventBridge writes only to such
+        encryption_key=key,
+        retention=logs.RetentionDays.THREE_MONTHS,
+        removal_policy=cdk.RemovalPolicy.DESTROY,
+    )
+    may_write = {
+        "Effect": "Allow",
+        "Principal": {"Service": ["delivery.logs.amazonaws.com", "events.amazonaws.com"]},
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": group.log_group_arn,
+    }
+    logs.CfnResourcePolicy(
+        scope,
+        "EventLogPolicy",
+        policy_name=scope.stack_name,
+        policy_document=scope.to_json_string({"Version": "2012-10-17", "Statement": [may_write]}),
+    )
+    return scope.format_arn(
+        service="logs",
+        resource="log-group",
+        resource_name=group.log_group_name,
+        arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+    )

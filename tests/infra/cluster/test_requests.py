@@ -156,7 +156,7 @@ def test_the_step_submits_the_archive_to_yarn_with_its_settings() -> None:
     assert submitted[-1] == spec.entry
     properties = dict(text.split("=", 1) for text in submitted if text.startswith("spark."))
     assert submitted.count("--conf") == len(properties)
-    assert properties["spark.archives"] == "s3://assets/0123.zip#environment"
+    assert properties["spark.yarn.dist.archives"] == "s3://assets/0123.zip#environment"
     assert properties["spark.executorEnv.PYTHONPATH"] == "./environment"
     assert properties["spark.yarn.maxAppAttempts"] == "5"
     for name, value in environment(spec).items():
@@ -192,6 +192,7 @@ def test_the_serverless_job_is_a_stream_that_is_started_anew_and_may_end_in_peac
     assert (request["mode"], request["retryPolicy"]) == ("STREAMING", {"maxFailedAttemptsPerHour": 5})
     (defaults,) = request["configurationOverrides"]["applicationConfiguration"]
     properties = defaults["properties"]
+    assert properties["spark.archives"] == "s3://assets/0123.zip#environment"
     assert properties["spark.emr-serverless.driverEnv.PYTHONPATH"] == "./environment"
     assert properties["spark.emr-serverless.driverEnv.HEADRACE_CHECKPOINT"].endswith("/checkpoint/v1")
     assert serverless_requests.cancel_job_run(facts(), "1")["shutdownGracePeriodInSeconds"] >= 60

@@ -125,3 +125,20 @@ def test_the_job_may_read_its_stream_and_code_and_keep_its_checkpoint(name: str)
     assert read == code
     assert len(code) == (3 if name == "prod" else 2)  # the nodes' certificate too
     assert "redshift-serverless:GetCredentials" in {action for action, _ in may}
+
+
+def test_what_emr_says_of_our_own_job_rings_an_alarm_and_is_kept() -> None:
+    watched = {"prod": {"ClusterFails", "JobFails"}, "dev": {"JobFails"}}
+    for name, pages in watched.items():
+        rules = of_type(cluster(name), "AWS::Events::Rule")
+        assert {unhashed(rule).removesuffix("Rule") for rule in rules} == pages
+        for rule in rules.values():
+            detail = rule["EventPattern"]["detail"]
+            mine = detail.get("name") or detail["applicationId"]
+            assert mine in ([{"prefix": f"headrace-{name}-stream-job"}], [{"Ref": "Application"}])
+            assert [target["Id"] for target in rule["Targets"]] == ["Log"]
+        alarms = of_type(cluster(name), "AWS::CloudWatch::Alarm").values()
+        assert {alarm["MetricName"] for alarm in alarms} == {"MatchedEvents"}
+        assert {plain(alarm["Dimensions"][0]["Value"]) for alarm in alarms} == {
+            f"<{page}Rule>" for page in pages
+        }
