@@ -26,7 +26,11 @@ class Published(StrEnum):
     ALARM_TOPIC = "alarm-topic", "stream", "the ARN of the topic that alarms tell"
     WAREHOUSE_URL = "warehouse-url", "warehouse", "HEADRACE_WAREHOUSE_URL inside the network (redshift://)"
     WAREHOUSE_API_URL = "warehouse-api-url", "warehouse", "the same for the operator (redshift-data://)"
-    WAREHOUSE_NAMESPACE = "warehouse-namespace", "warehouse", "what knows its administrator's secret"
+    WAREHOUSE_NAMESPACE = (
+        "warehouse-namespace",
+        "warehouse",
+        "its namespace, which knows the administrator's secret",
+    )
     WAREHOUSE_WRITERS = "warehouse-writers", "warehouse", "database users that write, separated by commas"
     WAREHOUSE_READERS = "warehouse-readers", "warehouse", "database users that only read, the same way"
     STAGING_BUCKET = "staging-bucket", "warehouse", "the bucket that COPY loads from"

@@ -49,6 +49,8 @@ def _problems(table: dict[str, Any], wanted: Producers) -> list[str]:
             found.append(f'listens on host = "{_ANY}" and a port of its own')
         if not wanted.http_secret:
             found.append("needs producers.http_secret in the stage file")
+        if wanted.spool == "efs":
+            found.append('needs producers.spool = "ebs": its Idempotency-Keys want a disk of their own')
         if wanted.internet:
             found.append("cannot listen where producers.internet is true: nothing is let in there")
     return found

@@ -186,6 +186,19 @@ def test_no_file_is_written_while_one_is_missing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_task_without_its_secrets_does_not_start_and_says_which(tmp_path: Path) -> None:
+    script = FOLDER / "write_files.py"
+    done = subprocess.run(
+        [sys.executable, script, tmp_path, "tokens=HTTP_TOKENS"],
+        env={},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, "HTTP_TOKENS" in done.stderr) == (2, True)
+
+
 def test_the_program_that_writes_files_is_where_tasks_look_for_it() -> None:
     program, script, folder = WRITE_FILES
     assert program == "python"

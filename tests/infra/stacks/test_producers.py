@@ -21,6 +21,7 @@ from tests.infra.synthesis import ON_AWS, Template, listed, of_type, plain, synt
 pytestmark = pytest.mark.xdist_group("cdk")
 
 HOST = Path(producer_inputs.__file__).with_name("producer_host.sh")
+PUSHED_TO = Producers(spool="ebs", http_secret="s")
 PUSHED = '[inputs.a]\nsource = "http"\nstream = "${HEADRACE_STREAM}"\nhost = "0.0.0.0"\nport = 8443\n'
 
 
@@ -207,18 +208,19 @@ def test_a_build_is_sent_what_its_dockerfile_copies_and_no_more() -> None:
 
 def test_an_inputs_port_is_found(tmp_path: Path) -> None:
     (tmp_path / "producers.toml").write_text(PUSHED)
-    assert read_inputs(Producers(http_secret="s"), tmp_path) == Inputs(PUSHED, (8443,))
+    assert read_inputs(PUSHED_TO, tmp_path) == Inputs(PUSHED, (8443,))
 
 
 @pytest.mark.parametrize(
     ("text", "wanted", "why"),
     [
         ("[inputs", Producers(), "producers.toml"),
-        (PUSHED.replace("${HEADRACE_STREAM}", "events"), Producers(http_secret="s"), "fills in its own"),
-        (PUSHED.replace("0.0.0.0", "127.0.0.1"), Producers(http_secret="s"), "listens on host"),
-        (PUSHED.replace("port = 8443", ""), Producers(http_secret="s"), "a port of its own"),
-        (PUSHED, Producers(), "producers.http_secret"),
-        (PUSHED, Producers(http_secret="s", internet=True), "nothing is let in"),
+        (PUSHED.replace("${HEADRACE_STREAM}", "events"), PUSHED_TO, "fills in its own"),
+        (PUSHED.replace("0.0.0.0", "127.0.0.1"), PUSHED_TO, "listens on host"),
+        (PUSHED.replace("port = 8443", ""), PUSHED_TO, "a port of its own"),
+        (PUSHED, Producers(spool="ebs"), "producers.http_secret"),
+        (PUSHED, Producers(http_secret="s"), "a disk of their own"),
+        (PUSHED, Producers(http_secret="s", spool="ebs", internet=True), "nothing is let in"),
     ],
 )
 def test_a_file_that_cannot_be_deployed_is_refused(
