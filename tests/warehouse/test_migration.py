@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 import psycopg
 import pytest
@@ -44,6 +45,7 @@ def sql(empty_url: str) -> Iterator[Sql]:
         yield run
 
 
+@cache  # making a client takes longer than asking it
 def operator(double: DataApiDouble) -> Operator:
     return open_operator("redshift-data://workgroup/database", ManualClock(), double.environ())
 
@@ -159,22 +161,21 @@ def test_a_text_that_became_longer_is_widened_below_its_views(double: DataApiDou
     assert state(sql) == made
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ("ALTER TABLE web_paths_5m DROP COLUMN records", "give the changed output a new name"),
-        ("ALTER TABLE rejects ADD COLUMN more INTEGER", "table rejects has the columns"),
-        ("ALTER TABLE batches DROP COLUMN committed_at", r"lacks \['committed_at'\]"),
-    ],
-)
-def test_what_cannot_be_changed_is_told_before_anything_is_done(
-    double: DataApiDouble, sql: Sql, change: str, says: str
-) -> None:
+IMPOSSIBLE = {
+    "ALTER TABLE web_paths_5m RENAME COLUMN records TO counted": "give the changed output a new name",
+    "ALTER TABLE rejects ADD COLUMN more INTEGER": "table rejects has the columns",
+    "ALTER TABLE batches DROP COLUMN committed_at": r"lacks \['committed_at'\]",
+}
+
+
+def test_what_cannot_be_changed_is_told_before_anything_is_done(double: DataApiDouble, sql: Sql) -> None:
     run(double)
-    sql(f"DROP VIEW {', '.join(views(ALL))}; {change}; DROP TABLE breakers")
+    sql(f"DROP VIEW {', '.join(views(ALL))}; DROP TABLE breakers")
     before = len(double.texts)
-    with pytest.raises(SchemaMismatch, match=says):
-        run(double)
+    for change, says in IMPOSSIBLE.items():  # each table comes before the last in the order of the check
+        sql(change)
+        with pytest.raises(SchemaMismatch, match=says):
+            run(double)
     assert {text.split()[0] for text in double.texts[before:]} == {"SELECT"}
 
 
