@@ -5,7 +5,8 @@ up, and goes on, cannot put its rows in another's place.
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -120,14 +121,25 @@ def _length(column: pa.ChunkedArray) -> int:
 
 
 def _insert(name: str, rows: pa.Table) -> tuple[str, list[object]]:
-    """One INSERT of all the rows, and its parameters; bytes as digits: the driver has no type for them."""
-    columns = [list(_values(column)) for column in rows.columns]
-    places = ", ".join("FROM_HEX(%s)" if pa.types.is_binary(column.type) else "%s" for column in rows.columns)
+    """One INSERT of all the rows, and its parameters."""
+    columns = [[_parameter(value) for value in column.to_pylist()] for column in rows.columns]
+    places = ", ".join(_place(column.type) for column in rows.columns)
     text = f"INSERT INTO {quote(name)} VALUES " + ", ".join([f"({places})"] * rows.num_rows)  # noqa: S608  places
     return text, [value for row in zip(*columns, strict=True) for value in row]
 
 
-def _values(column: pa.ChunkedArray) -> Iterator[object]:
-    digits = pa.types.is_binary(column.type)
-    for value in column.to_pylist():
-        yield value.hex() if digits and value is not None else value
+def _place(type_: pa.DataType) -> str:
+    """Bytes and decimals come as text: the driver has no type for those, and no precision for these."""
+    if pa.types.is_binary(type_):
+        return "FROM_HEX(%s)"
+    return f"CAST(%s AS DECIMAL({type_.precision}, {type_.scale}))" if pa.types.is_decimal(type_) else "%s"
+
+
+def _parameter(value: object) -> object:
+    match value:
+        case bytes():
+            return value.hex()
+        case Decimal():
+            return f"{value:f}"
+        case _:
+            return value

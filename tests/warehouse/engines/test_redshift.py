@@ -4,12 +4,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 import sqlglot
 from sqlglot import exp
 
+from batch_jobs.load_warehouse.loader import Loader
+from batch_jobs.load_warehouse.staging import streamed
+from batch_jobs.storage import Storage
 from headrace.errors import SchemaMismatch, WarehouseRefused, WarehouseUnavailable
 from headrace.schemas import tables
 from headrace.schemas.registry import OUTPUTS
@@ -24,6 +28,7 @@ from headrace.warehouse.replays import Marks, Replays, Wanted
 from headrace.warehouse.session import Cursor, Session
 from headrace.warehouse.staging import arrow_schema, rows_of
 from headrace.warehouse.warehouse import connect as open_warehouse
+from tests.batch_jobs.load_warehouse import partitions
 from tests.doubles.clock import ManualClock
 from tests.doubles.redshift import Fault, RedshiftDouble
 from tests.warehouse.queries import Sql, requests, state
@@ -175,6 +180,16 @@ def test_a_row_that_copy_lost_fails_the_transaction(
     monkeypatch.setattr("tests.doubles.redshift.copied", lambda _bucket, _manifest: iter(()))
     with pytest.raises(WarehouseRefused, match=f"{4 * FEW_ROWS} rows were written .* 0 were loaded"):
         staged(session, rows_of(EVERY_TYPE, VALUES * FEW_ROWS))
+
+
+@pytest.mark.parametrize("count", [50, 1_000])
+def test_a_vintage_of_loans_is_loaded_once(address: str, sql: Sql, tmp_path: Path, count: int) -> None:
+    storage = Storage(str(tmp_path), {})
+    output = partitions.write(storage, partitions.rows(count=count))
+    with closing(open_session(address)) as session:
+        loader = Loader(session, storage, ManualClock(), streamed(storage))
+        assert [loader.load(output).already for _ in range(2)] == [False, True]
+    assert sorted(sql("select * from loan_performance"), key=repr) == partitions.truth(storage, output)
 
 
 def test_a_session_speaks_utc_and_no_statement_waits_for_ever(session: RedshiftSession) -> None:
