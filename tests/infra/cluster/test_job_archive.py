@@ -30,11 +30,27 @@ HERE = platform.machine()
 MACHINES = {"x86_64": 62, "aarch64": 183}  # ELF's e_machine
 SPARKS = {"4.0.2": "py4j==0.10.9.9", "4.1.4": "py4j==0.10.9.9"}  # of EMR today, and of the tests
 
+_KEPT_SECONDS = 24 * 3600
+IMPORT_ALL = """
+import importlib, pathlib, sys
+root = pathlib.Path(sys.argv[1])
+sys.path.insert(0, str(root))
+paths = [path for top in ("headrace", "stream_jobs") for path in sorted(root.glob(f"{top}/**/*.py"))]
+names = {".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__") for path in paths}
+for name in sorted(names):
+    importlib.import_module(name)
+print(len(names))
+"""
+
 
 @pytest.fixture(scope="module")
 def archives() -> dict[str, Path]:
-    """Built once for a state of the sources, and kept for the next run."""
-    return {architecture: build(BUILD / "cluster", architecture) for architecture in ARCHITECTURES}
+    """Built once for a state of the sources, and kept for the next run; those of old states go."""
+    folder = BUILD / "cluster"
+    for old in folder.glob("*.zip"):
+        if time.time() - old.stat().st_mtime > _KEPT_SECONDS:
+            old.unlink(missing_ok=True)
+    return {architecture: build(folder, architecture) for architecture in ARCHITECTURES}
 
 
 @pytest.fixture(scope="module")
@@ -56,19 +72,25 @@ def spark_submit() -> Callable[[str], Path]:
     return install
 
 
+@pytest.fixture(scope="module")
+def container(archives: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the cluster makes it: the archive unpacked beside the entry script."""
+    folder = tmp_path_factory.mktemp("container")
+    with zipfile.ZipFile(archives[HERE]) as packed:
+        packed.extractall(folder / ENVIRONMENT)
+    (folder / ENTRY.name).write_bytes(ENTRY.read_bytes())
+    return folder
+
+
 @pytest.fixture
 def submit(
-    archives: dict[str, Path],
+    container: Path,
     spark_submit: Callable[[str], Path],
     kinesis: KinesisDouble,  # noqa: F811  the fixture
     url: str,  # noqa: F811  the fixture
     tmp_path: Path,
 ) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
-    """Runs the job as a container of the cluster does: the archive unpacked beside the entry script."""
-    container = tmp_path / "container"
-    with zipfile.ZipFile(archives[HERE]) as packed:
-        packed.extractall(container / ENVIRONMENT)
-    (container / ENTRY.name).write_bytes(ENTRY.read_bytes())
+    """Runs the job as a container of the cluster does."""
     processes = []
 
     def run(version: str) -> subprocess.Popen[bytes]:
@@ -86,6 +108,7 @@ def submit(
             "AWS_ENDPOINT_URL": kinesis.url,
             "HEADRACE_WAREHOUSE_URL": url,
             "HEADRACE_SPARK_MASTER": "submitted",
+            "HEADRACE_STATE": str(tmp_path / "state"),
             "HEADRACE_CHECKPOINT": f"file://{tmp_path}/checkpoint/1",
             "HEADRACE_TRIGGER_MS": "100",
             "HEADRACE_LOG_FORMAT": "json",
@@ -123,6 +146,16 @@ def test_the_archive_runs_where_there_is_only_spark(
         assert time.monotonic() < deadline, (tmp_path / f"{version}.log").read_text()
         time.sleep(0.1)
     assert list((tmp_path / "checkpoint/1/offsets").iterdir())
+
+
+def test_every_module_of_ours_finds_what_it_imports(
+    container: Path, spark_submit: Callable[[str], Path], tmp_path: Path
+) -> None:
+    python = spark_submit("4.1.4").with_name("python")
+    command = [str(python), "-I", "-c", IMPORT_ALL, str(container / ENVIRONMENT)]
+    done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 80
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
