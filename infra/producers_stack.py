@@ -109,7 +109,6 @@ class ProducersStack(cdk.Stack):
             assign_public_ip=self._public is not None,
             vpc_subnets=self._public or self._network.private,
             security_groups=[door],
-            cloud_map_options=self._found_as(name),
             **_ONE_AT_A_TIME,
         )
         service.node.add_dependency(self._spools.mount_targets_available)

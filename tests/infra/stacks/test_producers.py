@@ -6,17 +6,19 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from headrace.errors import SettingsError
+from infra import app
 from infra.container import FILES, PRODUCER_HEALTH, STATE, USER
 from infra.stacks import producer_inputs
 from infra.stacks.producer_inputs import Inputs, read_inputs
 from infra.stacks.stage import Stage
-from infra.stacks.stage_file import Producers
+from infra.stacks.stage_file import Producers, StageFile
 from producers.configuration import Configuration, of_file
 from producers.sender_thread import _JOIN_SECONDS
-from tests.infra.synthesis import ON_AWS, Template, listed, of_type, plain, synthesized
+from tests.infra.synthesis import ON_AWS, Template, listed, of_type, plain, stand_ins, synthesized
 
 pytestmark = pytest.mark.xdist_group("cdk")
 
@@ -191,6 +193,27 @@ def test_what_is_pushed_to_is_known_by_name_and_keeps_its_secrets(on_ebs: Templa
     assert one(on_ebs, "AWS::ServiceDiscovery::Service")["Name"] == "logs"
     (way_in,) = one(on_ebs, "AWS::EC2::SecurityGroup")["SecurityGroupIngress"]
     assert (way_in["CidrIp"], way_in["FromPort"]) == ("10.90.0.0/16", 8443)
+
+
+def test_a_machine_for_a_feed_has_the_public_address_that_its_task_uses(tmp_path: Path) -> None:
+    dev = Stage.read("dev").file
+    assert dev.producers
+    wanted = msgspec.structs.replace(dev.producers, spool="ebs", names=("feed-1", "feed-2"))
+    file = StageFile(network=dev.network, producers=wanted)
+    templates = app.synthesize(Stage("two", file), str(tmp_path / "assembly"), stand_ins(tmp_path))
+    template = templates["producers"]
+    assert len(of_type(template, "AWS::EC2::Volume")) == 2
+    for machine in of_type(template, "AWS::EC2::LaunchTemplate").values():
+        (interface,) = machine["LaunchTemplateData"]["NetworkInterfaces"]
+        assert interface["AssociatePublicIpAddress"] is True
+    for group in of_type(template, "AWS::AutoScaling::AutoScalingGroup").values():
+        assert "Public" in plain(group["VPCZoneIdentifier"][0])
+    for task in of_type(template, "AWS::ECS::TaskDefinition").values():
+        assert task["NetworkMode"] == "bridge"
+    services = of_type(template, "AWS::ECS::Service").values()
+    assert not [service for service in services if "NetworkConfiguration" in service]
+    pinned = {service["PlacementConstraints"][0]["Expression"] for service in services}
+    assert pinned == {"attribute:producer == feed-1", "attribute:producer == feed-2"}
 
 
 def test_a_build_is_sent_what_its_dockerfile_copies_and_no_more() -> None:
