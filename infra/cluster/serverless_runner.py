@@ -59,10 +59,10 @@ class ServerlessRunner:
     def terminate(self) -> bool:
         """Stop the application; the stack deletes it."""
         asked = {"applicationId": self._facts.application}
-        if self._serverless.get_application(**asked)["application"]["state"] in _STOPPED:
-            return True
-        self._serverless.stop_application(**requests.stop_application(self._facts))
-        return False
+        state = self._serverless.get_application(**asked)["application"]["state"]
+        if state == "STARTED":
+            self._serverless.stop_application(**requests.stop_application(self._facts))
+        return state in _STOPPED
 
     def _runs(self) -> list[dict[str, Any]]:
         pages = self._serverless.get_paginator("list_job_runs").paginate(

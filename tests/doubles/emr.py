@@ -75,9 +75,10 @@ class Emr(_Double):
         state = step["Status"]["State"]
         if state == "PENDING" and self.clusters[cluster]["Status"]["State"] == "WAITING":
             step["Status"]["State"] = "RUNNING"
-            self.applications[cluster] = set()  # each begins with killing what is left
+            if "-kill" in step["Arguments"][2]:
+                self.applications[cluster].clear()
             if "spark-submit" in step["Arguments"]:
-                self.applications[cluster] = {step["Id"]}
+                self.applications[cluster].add(step["Id"])
         elif state == "RUNNING" and self.fails:
             self.applications[cluster] = set()
             step["Status"] = {"State": "FAILED", "FailureDetails": {"Reason": "out of attempts"}}
@@ -159,6 +160,7 @@ class EmrServerless(_Double):
         self._numbers = itertools.count(1)
 
     def tick(self) -> None:
+        self.state = {"STOPPING": "STOPPED"}.get(self.state, self.state)
         following = {"SUBMITTED": "SCHEDULED", "SCHEDULED": "RUNNING", "CANCELLING": "CANCELLED"}
         for run in self.runs.values():
             run["state"] = following.get(run["state"], run["state"])
@@ -175,8 +177,9 @@ class EmrServerless(_Double):
 
     def StopApplication(self, *, applicationId: str) -> None:  # noqa: N802, N803
         assert applicationId == self.APPLICATION
+        assert self.state == "STARTED"
         assert not self.running()
-        self.state = "STOPPED"
+        self.state = "STOPPING"
 
     def StartJobRun(self, *, clientToken: str, name: str, mode: str, **_: Any) -> Answer:  # noqa: N802, N803
         if clientToken not in self._tokens:
