@@ -13,7 +13,7 @@ from headrace.ops.clock import Clock, SystemClock
 from infra.cluster.emr_runner import EmrRunner
 from infra.cluster.job import JobSpec, job_of
 from infra.cluster.local_runner import LocalRunner
-from infra.cluster.runner import JobRunner, Phase, end, replace
+from infra.cluster.runner import Job, JobRunner, Phase, end, replace
 from infra.cluster.serverless_runner import ServerlessRunner
 from infra.local import processes
 from infra.local.state import State
@@ -248,3 +248,40 @@ def test_a_run_that_ended_is_started_anew() -> None:
     first = replace(engine.runner, SPEC, engine.clock, silent)
     engine.runner.stop(first)
     assert replace(engine.runner, SPEC, engine.clock, silent).id != first.id
+
+
+class Slow:
+    """A runner whose old job is found so many times more before it is gone."""
+
+    def __init__(self, *, ends_after: int) -> None:
+        self.left = ends_after
+        self.stopped: list[Job] = []
+
+    def find(self) -> list[Job]:
+        self.left -= bool(self.stopped)
+        phase = Phase.STOPPING if self.stopped else Phase.RUNNING
+        return [Job("old", SPEC.fingerprint, phase)] if self.left > 0 else []
+
+    def start(self, spec: JobSpec) -> Job:
+        assert self.left <= 0, "the old job is still there"
+        return Job("new", spec.fingerprint, Phase.STARTING)
+
+    def stop(self, job: Job) -> None:
+        self.stopped.append(job)
+
+    def look(self, job: Job) -> Job:
+        return job._replace(phase=Phase.RUNNING)
+
+    def terminate(self) -> bool:
+        return self.left <= 0
+
+
+def test_a_job_that_takes_its_time_to_end_is_waited_for_and_asked_once() -> None:
+    runner = Slow(ends_after=20)
+    assert replace(runner, NEWER, ManualClock(), silent).id == "new"
+    assert [job.id for job in runner.stopped] == ["old"]
+
+
+def test_a_job_that_does_not_end_is_told_and_no_other_is_started() -> None:
+    with pytest.raises(DeploymentFailed, match="the stream job old has not ended in 600 s"):
+        replace(Slow(ends_after=10_000), NEWER, ManualClock(), silent)
