@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 
 import click
 import msgspec
-from prometheus_client.metrics import MetricWrapperBase
 
 from batch_jobs.model.settings import ModelSettings
 from batch_jobs.settings import BatchSettings
@@ -145,10 +144,9 @@ def _published() -> Iterator[str]:
 
 
 def _metrics() -> Iterator[str]:
-    declared = (m for name in metrics.__all__ if isinstance(m := getattr(metrics, name), MetricWrapperBase))
     rows = (
         (f"`{family.name}{'_total' if family.type == 'counter' else ''}`", family.type, family.documentation)
-        for metric in declared
+        for metric in metrics.declared().values()
         for family in metric.describe()
     )
     return _section("Metrics", ("metric", "kind", "meaning"), sorted(rows))

@@ -6,58 +6,7 @@ Source of the KPL's names: Amazon Kinesis Producer Library, "Monitoring the KPL 
 import math
 
 from prometheus_client import Counter, Gauge, Histogram
-
-__all__ = [
-    "BATCHES",
-    "BATCH_SECONDS",
-    "BREAKER_OPEN",
-    "BUFFERING_SECONDS",
-    "DELIVERY_FAILURES",
-    "DELIVERY_FRESHNESS",
-    "DELIVERY_OBJECTS",
-    "DELIVERY_RECORDS",
-    "DESK_HELD_UP",
-    "DESK_LAST_MERGE",
-    "DESK_RECORDS",
-    "DESK_RESTARTS",
-    "HTTP_DURABLE_SECONDS",
-    "HTTP_RECORDS",
-    "HTTP_REQUESTS",
-    "INPUT_HELD_UP",
-    "JOB_RECORDS",
-    "KINESIS_RECORDS_DATA_PUT",
-    "KINESIS_RECORDS_PER_REQUEST",
-    "KINESIS_RECORDS_PUT",
-    "LATE_RECORDS",
-    "MISSING_RECORDS",
-    "ORPHANED_RECORDS",
-    "PUT_ERRORS",
-    "REJECTED_SHARE",
-    "REQUEST_SECONDS",
-    "RETRIES_PER_RECORD",
-    "SHARD_BEHIND_SECONDS",
-    "SHARD_DATA_PUT",
-    "SHARD_FRONTIER",
-    "SHARD_IN_FLIGHT",
-    "SHARD_OLDEST_SECONDS",
-    "SHARD_RATE_LIMIT",
-    "SHARD_RECORDS_PUT",
-    "SHARD_THROTTLES",
-    "SHARD_WAITING",
-    "SILENT_SOURCES",
-    "SOURCE_FAILURES",
-    "SPOOL_AGE",
-    "SPOOL_BYTES",
-    "SPOOL_FULL",
-    "USER_RECORDS_PENDING",
-    "USER_RECORDS_PER_KINESIS_RECORD",
-    "USER_RECORDS_PER_REQUEST",
-    "USER_RECORDS_PUT",
-    "USER_RECORDS_RECEIVED",
-    "WAREHOUSE_LAG",
-    "WINDOW_RECORDS",
-    "WRONG_OUTPUTS",
-]
+from prometheus_client.metrics import MetricWrapperBase
 
 BATCH_SECONDS = Histogram(
     "headrace_batch_seconds",
@@ -102,6 +51,7 @@ WRONG_OUTPUTS = Gauge(
 
 for _gauge in (WAREHOUSE_LAG, MISSING_RECORDS, SILENT_SOURCES, WRONG_OUTPUTS):
     _gauge.set(math.nan)  # until the books are read, which other processes never do
+del _gauge
 
 BREAKER_OPEN = Gauge(
     "headrace_breaker_open",
@@ -308,3 +258,8 @@ DELIVERY_FRESHNESS = Gauge(
     "Age of the oldest record that it has read and not written, by stream; 0 when there is none",
     ["stream"],
 )
+
+
+def declared() -> dict[str, MetricWrapperBase]:
+    """Every metric by its name in this module."""
+    return {name: value for name, value in globals().items() if isinstance(value, MetricWrapperBase)}

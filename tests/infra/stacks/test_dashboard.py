@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from prometheus_client.metrics import MetricWrapperBase
 
 from headrace.ops import metrics
 from headrace.ops.emf import _camel
@@ -29,9 +28,7 @@ def prod() -> Template:
 def written() -> set[Seen]:
     """By the job, by producers, and by the transform."""
     found = {(name, frozenset({"service"})) for name in OF_THE_TRANSFORM}
-    for name in metrics.__all__:
-        declared = getattr(metrics, name)
-        assert isinstance(declared, MetricWrapperBase)
+    for declared in metrics.declared().values():
         (family,) = declared.describe()
         labels = {_camel(label) for label in declared._labelnames}
         found |= {(_camel(family.name), frozenset({*labels, process})) for process in PROCESSES}
