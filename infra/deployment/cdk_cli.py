@@ -98,9 +98,12 @@ def install(environ: Mapping[str, str], folder: Path = FOLDER) -> Path:
         )
         if done.returncode:
             raise DeploymentFailed(f"the CDK's command line cannot be installed: {done.stderr.strip()}")
-        if not (there / _PROGRAM).exists():  # nobody else has finished first
+        try:
             Path(work).rename(there)
             Path(work).mkdir()  # for the temporary folder's own end
+        except OSError:
+            if not (there / _PROGRAM).exists():  # else another has finished first
+                raise
     return there / _PROGRAM
 
 

@@ -177,15 +177,26 @@ def test_a_deployment_that_is_cut_off_at_any_point_is_finished_by_the_next(opera
     assert operator.types("diff").code == 0
 
 
-def test_nothing_is_deployed_before_the_operator_has_agreed(operator: Operator) -> None:
+def test_nothing_is_deployed_before_the_operator_has_agreed_and_a_failed_stack_is_made_anew(
+    operator: Operator,
+) -> None:
+    broken = toy.template()
+    broken["Resources"]["Broken"] = {
+        "Type": "AWS::CloudWatch::Alarm",
+        "Properties": {"Metrics": [{"Id": "one", "Expression": "1 + 1"}]},
+    }
+    operator.assembly = toy.write(operator.folder / "assembly", broken)
     refused = operator.types("deploy", answers="n\n" * 2)
     assert refused.code == INTERRUPTED
     assert operator.status() == ""
     agreed = operator.types("deploy", answers="y\n" * 2)
-    assert agreed.code == 0
-    assert "7 made" in agreed.out
+    assert agreed.code == 1
+    assert "8 made" in agreed.out
     assert "root in account ********0000, region us-east-1" in agreed.err
-    assert operator.status() == "CREATE_COMPLETE"
+    assert "Broken" in agreed.err
+    operator.declare()
+    assert operator.types("deploy", "--yes").code == 0
+    assert operator.status() in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 
 def test_images_that_nothing_here_can_build_are_told_before_anything_is_done(operator: Operator) -> None:
@@ -237,21 +248,6 @@ def test_a_data_store_that_would_be_replaced_is_asked_for_by_name(deployed: Oper
     assert client(deployed.aws, "kinesis").list_streams()["StreamNames"] == ["toy-events"]
     assert deployed.types("deploy", answers="toy\n").code == 0
     assert "toy-other" in client(deployed.aws, "kinesis").list_streams()["StreamNames"]
-
-
-def test_a_stack_that_fails_is_told_with_its_reason_and_a_mended_one_is_deployed(operator: Operator) -> None:
-    broken = toy.template()
-    broken["Resources"]["Broken"] = {
-        "Type": "AWS::CloudWatch::Alarm",
-        "Properties": {"Metrics": [{"Id": "one", "Expression": "1 + 1"}]},
-    }
-    operator.assembly = toy.write(operator.folder / "assembly", broken)
-    failed = operator.types("deploy", "--yes")
-    assert failed.code == 1
-    assert "Broken" in failed.err
-    operator.declare()
-    assert operator.types("deploy", "--yes").code == 0
-    assert operator.status() in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 
 class Faltering(Aws):
