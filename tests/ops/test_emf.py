@@ -230,7 +230,7 @@ def test_every_metric_that_headrace_declares_gives_valid_documents() -> None:
     for metric in declared:
         labels = metric._labelnames
         copy = type(metric)(metric._name, metric._documentation, labels, registry=reports.registry)
-        child = copy.labels(*["some"] * len(labels)) if labels else copy
+        child: Any = copy.labels(*["some"] * len(labels)) if labels else copy
         child.observe(1) if isinstance(metric, Histogram) else child.inc()
     reports.reporter.report()
     told = {name for document in reports.taken() for name in document}
