@@ -14,7 +14,7 @@ from stream_jobs.error_desk.shard import Shard
 from tests.doubles.clock import ManualClock
 from tests.stream_jobs.error_desk.running import RunningDesk
 from tests.stream_jobs.error_desk.stand_in import InThread
-from tests.warehouse.conftest import _prepared, server, sql, url  # noqa: F401  the embedded PostgreSQL
+from tests.warehouse.conftest import _prepared, engine, server, sql, url  # noqa: F401  the embedded PostgreSQL
 
 
 @dataclass
