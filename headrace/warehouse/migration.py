@@ -79,6 +79,9 @@ def migrate(
     return migration.run()
 
 
+_VANISHED = " SESSION TIMEOUT 300"  # seconds idle: a writer that is gone must not hold `writer_lock` for long
+
+
 class _Migration:
     def __init__(self, operator: Operator, outputs: Sequence[WindowedOutput], say: Say, users: Users) -> None:
         self._operator = operator
@@ -104,9 +107,10 @@ class _Migration:
         for role in _ROLES:
             if role not in there.roles:
                 self._alone(f"role {role} made", Statement(f"CREATE ROLE {quote(role)}"))
-        for user in dict.fromkeys(user for _, user in self._users.members):
+        for user, role in {user: role for role, user in self._users.members}.items():
             if user.lower() not in there.users:
-                self._alone(f"user {user} made", Statement(f"CREATE USER {quote(user)} PASSWORD DISABLE"))
+                made = f"CREATE USER {quote(user)} PASSWORD DISABLE"
+                self._alone(f"user {user} made", Statement(made + (_VANISHED if role == WRITER else "")))
 
     def _make_tables(self, there: Catalogue) -> None:
         missing = [table for table in self._tables if table.name not in there.columns]

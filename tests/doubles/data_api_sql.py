@@ -20,7 +20,7 @@ _TRANSLATIONS = (
     (re.compile(r"VARBYTE\(\d+\)"), "BYTEA"),
     (re.compile(r"GRANT ROLE "), "GRANT "),
     (re.compile(r'( TO|",) ROLE "'), r'\1 "'),
-    (re.compile(r" PASSWORD DISABLE"), ""),
+    (re.compile(r" PASSWORD DISABLE(?: SESSION TIMEOUT \d+)?$"), ""),
     (re.compile(r"\bsvv_roles\b"), "(SELECT rolname AS role_name FROM pg_roles) AS svv_roles"),
 )
 

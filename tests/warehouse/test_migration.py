@@ -98,6 +98,8 @@ def test_roles_may_do_what_they_are_for_and_no_more(double: DataApiDouble, sql: 
     writer, reader, operating = (f"IAMR:{name}-{next(_numbers)}" for name in ("Writer", "r", "o"))
     run(double, Users([writer], [reader], [operating]))
     assert not_parsed(double.texts) - {"CREATE ROLE"} == NOT_PARSED
+    bounded = [text for text in double.texts if text.endswith("SESSION TIMEOUT 300")]
+    assert bounded == [f'CREATE USER "{writer}" PASSWORD DISABLE SESSION TIMEOUT 300']
     run(double, Users([writer], [reader], [operating]))
     sql(f'SET ROLE "{reader}"')
     sql("SELECT * FROM web_traffic_1m_final, rejects, frontier, ledger")
