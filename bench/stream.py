@@ -157,9 +157,8 @@ class Bench:
     def run(self, name: str, each: Callable[[DataFrame, int], None], start: str) -> StreamingQuery:
         """A query that calls `each` for its batches."""
         settings = self.settings(name)
-        options = source_options(
-            settings, self.connection, start=start, partitions=self.spark.sparkContext.defaultParallelism
-        )
+        parallelism = self.spark.sparkContext.defaultParallelism
+        options = source_options(settings, self.connection, created=0, start=start, partitions=parallelism)
         reader = self.spark.readStream.format(NAME).options(**options).load()
         checkpoint = settings.checkpoint_location
         writer = reader.writeStream.option("checkpointLocation", checkpoint).foreachBatch(each)

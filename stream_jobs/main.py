@@ -109,7 +109,7 @@ def _stream(
             warehouse, stream=identity, epoch=epoch, clock=clock, shutdown=shutdown, monitor=monitor
         )
         start = starting_position(stream, progress)
-        query = StreamQuery.start(spark, settings, connection, committer, clock, start=start)
+        query = StreamQuery.start(spark, settings, connection, committer, clock, stream=stream, start=start)
         monitor.phase("running")
         get_logger().info("reading", stream=identity, epoch=epoch, query=query.id)
         read = partial(reconcile, settings.warehouse_url, clock)

@@ -46,12 +46,15 @@ class StreamQuery:
         committer: BatchCommitter,
         clock: Clock,
         *,
+        stream: Stream,
         start: str,
     ) -> Self:
-        """Start reading; `start` is where a checkpoint that is new begins."""
+        """Start reading the stream; `start` is where a checkpoint that is new begins."""
         spark.dataSource.register(KinesisDataSource)
         parallelism = spark.sparkContext.defaultParallelism
-        options = source_options(settings, connection, start=start, partitions=parallelism)
+        options = source_options(
+            settings, connection, created=stream.created, start=start, partitions=parallelism
+        )
         query = (
             spark.readStream.format(NAME)
             .options(**options)
@@ -102,11 +105,12 @@ class StreamQuery:
 
 
 def source_options(
-    settings: StreamJobSettings, connection: StreamConnection, *, start: str, partitions: int
+    settings: StreamJobSettings, connection: StreamConnection, *, created: int, start: str, partitions: int
 ) -> dict[str, str]:
     """The source's options; endpoint and region as the driver found them, for tasks that know less."""
     return {
         "kinesis.streamName": settings.stream,
+        "kinesis.streamCreated": str(created),
         "kinesis.endpointUrl": connection.endpoint.url,
         "kinesis.region": connection.endpoint.region,
         "kinesis.startingPosition": start,

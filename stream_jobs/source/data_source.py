@@ -25,6 +25,7 @@ from stream_jobs.source.options import SourceOptions, parse_options
 from stream_jobs.source.range_reader import read_range
 from stream_jobs.source.read_ahead import ReadAhead
 from stream_jobs.source.rows import SPARK_SCHEMA, marker_rows, record_rows
+from stream_jobs.source.shards import check_identity
 
 try:  # since Spark 4.2
     from pyspark.sql.streaming.datasource import (  # type: ignore[import-not-found,unused-ignore]
@@ -104,6 +105,8 @@ class KinesisStreamReader(DataSourceStreamReader, *_MIXINS):  # type: ignore[mis
     def partitions(self, start: dict[str, Any], end: dict[str, Any]) -> Sequence[InputPartition]:
         """The parts of the shards between two offsets, spread over at most `maxPartitions` tasks."""
         first, last = StreamOffset.from_json(start), StreamOffset.from_json(end)
+        if self._options.created:  # a batch that was never committed is replayed before anyone asks Kinesis
+            check_identity(last, self._options.stream, self._options.created)
         self._at = last
         if start == end:
             return []

@@ -18,6 +18,7 @@ class SourceOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         stream: the stream's name.
+        created: when it was made, in milliseconds since 1970: no batch of another is replayed; 0 for any.
         endpoint: another Kinesis endpoint than the environment's.
         region: another region than the environment's.
         start: where a new query begins: TRIM_HORIZON, LATEST, or the JSON of an offset (its `shards`
@@ -37,6 +38,7 @@ class SourceOptions(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     stream: str = msgspec.field(name="kinesis.streamname")
+    created: int = msgspec.field(name="kinesis.streamcreated", default=0)
     endpoint: str | None = msgspec.field(name="kinesis.endpointurl", default=None)
     region: str | None = msgspec.field(name="kinesis.region", default=None)
     start: str = msgspec.field(name="kinesis.startingposition", default=TRIM_HORIZON)

@@ -69,7 +69,7 @@ class Prefetcher:
         report: Callable[[ReaderState], None] = lambda _state: None,
     ) -> None:
         """Read onward from `offset`, which must be of this stream. Raises StreamRecreated, RecordsTrimmed."""
-        check_identity(offset, stream)
+        check_identity(offset, stream.name, stream.created)
         self._connection = connection
         self._stream = stream
         self._cache = cache
@@ -211,7 +211,7 @@ class Prefetcher:
             if trouble:
                 self._trouble[feed.shard] = trouble
             if stream is not None:
-                check_identity(self.offset, stream)
+                check_identity(self.offset, stream.name, stream.created)
                 feed.drained = True
                 self._stream = stream
                 self._follow(adopt(self._fetched_offset(), stream))
@@ -252,7 +252,7 @@ class Prefetcher:
         """A refusal in the middle of a stream: the stream may be another one by now, or the shard gone."""
         try:
             stream = self._connection.describe()
-            check_identity(self.offset, stream)
+            check_identity(self.offset, stream.name, stream.created)
             if any(listed.shard == feed.shard for listed in stream.shards):
                 raise error
             forget_expired(self._fetched_offset(), stream, fail_on_data_loss=self._fail_on_data_loss)

@@ -25,17 +25,17 @@ class Stream(NamedTuple):
     shards: Sequence[ListedShard]
 
 
-def check_identity(offset: StreamOffset, stream: Stream) -> None:
+def check_identity(offset: StreamOffset, name: str, created: int) -> None:
     """Raises StreamRecreated when the offset names another stream, of this name or not."""
-    if offset.stream != stream.name:
+    if offset.stream != name:
         raise StreamRecreated(
-            f"the checkpoint belongs to stream {offset.stream!r}, not to {stream.name!r}: "
+            f"the checkpoint belongs to stream {offset.stream!r}, not to {name!r}: "
             "give each stream a checkpoint of its own"
         )
-    if offset.created and offset.created != stream.created:
+    if offset.created and offset.created != created:
         raise StreamRecreated(
-            f"stream {stream.name!r} was deleted and made anew since the offsets were written (created "
-            f"{stream.created} ms, the offsets say {offset.created} ms): their positions mean nothing in it. "
+            f"stream {name!r} was deleted and made anew since the offsets were written (created "
+            f"{created} ms, the offsets say {offset.created} ms): their positions mean nothing in it. "
             "Start with a new checkpoint directory (HEADRACE_CHECKPOINT): the new stream is then read from "
             "its beginning, and `headrace reconcile` names what the old one took with it"
         )

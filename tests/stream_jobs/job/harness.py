@@ -63,6 +63,7 @@ class Job:
             connection,
             self.committer,
             clock,
+            stream=stream,
             start=starting_position(stream, self.warehouse.progress(identity)),
         )
         self.monitor.phase("running")

@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from headrace.errors import KinesisNotFound, RecordsTrimmed, StreamRecreated
+from stream_jobs.source.data_source import KinesisStreamReader
+from stream_jobs.source.offsets import TRIM_HORIZON, ShardOffset, StreamOffset
+from stream_jobs.source.options import parse_options
 from tests.doubles.clock import ManualClock
 from tests.doubles.kinesis import KinesisDouble
 from tests.doubles.kinesis_faults import Refuse, Reset
@@ -18,6 +21,8 @@ from tests.stream_jobs.source.engine import (
 )
 
 A, B, C, D = SHARDS
+
+IDLE = {"shardId-000000000000": ShardOffset(origin=TRIM_HORIZON, position=TRIM_HORIZON, frontier=1)}
 
 
 @pytest.mark.parametrize(
@@ -98,6 +103,15 @@ def test_a_stream_made_anew_under_a_running_query_is_refused(
     kinesis.create_stream("events", shards=2)
     with pytest.raises(StreamRecreated):
         engine.records(1)
+
+
+def test_a_batch_of_the_former_stream_is_not_replayed_on_the_one_made_anew() -> None:
+    first, last = (StreamOffset(stream="events", created=7, shards=shards).to_json() for shards in ({}, IDLE))
+    options = {"kinesis.streamName": "events", "markers": "true"}
+    assert KinesisStreamReader(parse_options(options)).partitions(first, last)
+    known = KinesisStreamReader(parse_options(options | {"kinesis.streamCreated": "8"}))
+    with pytest.raises(StreamRecreated, match="HEADRACE_CHECKPOINT"):
+        known.partitions(first, last)
 
 
 def test_a_stream_that_does_not_exist_is_named(kinesis: KinesisDouble, query: Query) -> None:

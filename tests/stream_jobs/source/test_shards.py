@@ -66,10 +66,10 @@ def test_a_shard_that_left_the_stream_after_it_was_read_is_forgotten() -> None:
 
 def test_a_stream_made_anew_is_refused_with_the_remedy() -> None:
     with pytest.raises(StreamRecreated, match="HEADRACE_CHECKPOINT"):
-        check_identity(taken(), Stream("events", 8, ()))
+        check_identity(taken(), "events", 8)
     with pytest.raises(StreamRecreated, match="checkpoint of its own"):
-        check_identity(taken(), Stream("others", 7, ()))
-    check_identity(initial_offset("events"), Stream("events", 8, ()))
+        check_identity(taken(), "others", 7)
+    check_identity(initial_offset("events"), "events", 8)
 
 
 @given(st.lists(st.integers(0, 20), max_size=20), st.randoms(use_true_random=False))
