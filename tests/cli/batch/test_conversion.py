@@ -65,7 +65,6 @@ def test_killed_in_the_middle_and_run_again_it_has_every_row_once(tmp_path: Path
         **os.environ,
         "HEADRACE_STATE": str(tmp_path / "state"),
         "HEADRACE_SPARK_MASTER": "local[1]",
-        "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1",
     }
     folder = (
         root / "tables/loan_performance/vintage_year=2005/vintage_quarter=1" / f"input={entry.sha256[:16]}"
