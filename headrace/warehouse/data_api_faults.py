@@ -23,6 +23,7 @@ from headrace.errors import (
     WarehouseRefused,
     WarehouseUnavailable,
 )
+from headrace.warehouse.codes import is_missing, may_be_repeated
 
 BUSY = frozenset(
     {
@@ -50,13 +51,8 @@ _DENIED = frozenset(
     }
 )
 _SERVER_FAULT = 500
-_NUMBER = re.compile(r"ERROR:\s+(\d{4})\b")
+_NUMBER = re.compile(r"ERROR:\s+(\d{4,5})\b")
 _SQLSTATE = re.compile(r"SQLSTATE:?\s+([0-9A-Z]{5})\b")
-_RETRY_NUMBERS = frozenset({"1018", "1020", "1023"})
-"""A table was dropped or changed by another transaction, or serializable isolation was violated."""
-
-_RETRY_STATES = re.compile(r"08|40|53|57|58|25006|25P0[34]|55P03")
-_MISSING_STATES = frozenset({"3F000", "42703", "42704", "42P01"})
 _WORDS = (
     (re.compile(r"deadlock detected|could not serialize access"), "40001"),
     (re.compile(r"permission denied|must be (the )?owner|must be superuser"), "42501"),
@@ -86,9 +82,9 @@ def statement_fault(told: str) -> HeadraceError:
     number, state = _found(_NUMBER, told), _found(_SQLSTATE, told)
     if not state:
         state = next((meant for words, meant in _WORDS if words.search(told)), "")
-    if number in _RETRY_NUMBERS or _RETRY_STATES.match(state):
+    if may_be_repeated(state, number):
         return WarehouseUnavailable(f"the warehouse could not do it now: {told}")
-    if state in _MISSING_STATES:
+    if is_missing(state):
         return SchemaMismatch(f"the warehouse lacks something; `headrace migrate` creates it: {told}")
     if state == "42501":
         return SettingsError(f"HEADRACE_WAREHOUSE_URL: this user may not do it: {told}")

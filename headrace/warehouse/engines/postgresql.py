@@ -18,15 +18,10 @@ from headrace.errors import (
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.tables import Table
 from headrace.schemas.targets.sql import quote
+from headrace.warehouse.codes import is_missing, may_be_repeated
 from headrace.warehouse.copy_text import copy_text
 from headrace.warehouse.engines import postgresql_setup
 from headrace.warehouse.session import Row
-
-_RETRY_CLASSES = frozenset({"08", "40", "53", "57", "58"})
-"""Connection, rollback, resources, operator's intervention, system. Source: PostgreSQL manual, appendix A."""
-
-_RETRY_CODES = frozenset({"25006", "25P03", "25P04", "55P03"})
-"""Read-only (a failover), time limits of a transaction, lock not available."""
 
 _SETTINGS = """
 SET timezone = 'UTC';
@@ -46,9 +41,9 @@ def fate_of(error: psycopg.Error) -> HeadraceError:
     text = f"{type(error).__name__} {state}: {str(error).strip()}"
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not state:
         return WarehouseUnavailable(f"no connection to the warehouse: {text}")
-    if state[:2] in _RETRY_CLASSES or state in _RETRY_CODES:
+    if may_be_repeated(state):
         return WarehouseUnavailable(f"the warehouse could not do it now: {text}")
-    if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn | errors.UndefinedObject):
+    if is_missing(state):
         return SchemaMismatch(f"the warehouse lacks something; `headrace up` creates it: {text}")
     if isinstance(error, errors.InsufficientPrivilege):
         return SettingsError(f"HEADRACE_WAREHOUSE_URL: this user may not do it: {text}")

@@ -1,8 +1,7 @@
 """What can go wrong with Redshift and with the bucket that it loads from, as headrace's own errors.
 
-Sources: PostgreSQL manual, appendix A (SQLSTATE); Amazon Redshift Database Developer Guide, "Serializable
-isolation" (1023). Redshift's own errors all have SQLSTATE XX000, and their number in the message or, of
-errors on the nodes, in a line `code:` of the detail: the driver gives it nowhere else.
+Redshift's own errors all have SQLSTATE XX000, and their number in the message or, of errors on the nodes, in
+a line `code:` of the detail: the driver gives it nowhere else.
 """
 
 import re
@@ -29,15 +28,8 @@ from headrace.errors import (
     WarehouseRefused,
     WarehouseUnavailable,
 )
+from headrace.warehouse.codes import is_missing, may_be_repeated
 
-_RETRY_CLASSES = frozenset({"08", "40", "53", "57", "58"})
-"""Connection, rollback, resources, operator's intervention, system."""
-
-_RETRY_CODES = frozenset({"25006", "25P03", "55P03"})
-_RETRY_NUMBERS = frozenset({"1018", "1020", "1023", "15001", "15005"})
-"""A table changed under the transaction; serializable isolation violated; COPY could not reach S3."""
-
-_MISSING = frozenset({"3F000", "42703", "42704", "42P01"})
 _NO_ENTRY = ("28", "3D", "42501")
 _NUMBER = re.compile(r"^\s*code:\s+(\d+)\s*$", re.MULTILINE)
 _BUSY = frozenset({"RequestTimeout", "ServiceUnavailable", "SlowDown", "ThrottlingException"})
@@ -57,9 +49,9 @@ def fate_of(error: Exception) -> HeadraceError:
         return WarehouseRefused(f"the driver cannot send it: {text}")
     if not state:
         return WarehouseUnavailable(f"no connection to the warehouse: {text}")
-    if state[:2] in _RETRY_CLASSES or state in _RETRY_CODES or _number(told) in _RETRY_NUMBERS:
+    if may_be_repeated(state, _number(told)):
         return WarehouseUnavailable(f"the warehouse could not do it now: {text}")
-    if state in _MISSING:
+    if is_missing(state):
         return SchemaMismatch(f"the warehouse lacks something; `headrace migrate` creates it: {text}")
     if state.startswith(_NO_ENTRY):
         return SettingsError(f"HEADRACE_WAREHOUSE_URL: this user may not do it: {text}")
