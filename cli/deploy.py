@@ -6,7 +6,7 @@ from cli.changes_shown import draw, stores
 from cli.consoles import console
 from cli.exit_codes import GOOD
 from cli.place import Place, tell
-from cli.smoke import WAIT_SECONDS, smoke
+from cli.smoke import smoke, wait_option
 from cli.staged import Site, environ_of, opened, stage_option
 from headrace.errors import DeploymentFailed
 from infra.deployment.deployment import Deployment
@@ -15,14 +15,7 @@ from infra.deployment.deployment import Deployment
 @click.command(epilog="Example: headrace deploy --stage prod")
 @stage_option
 @click.option("--yes", is_flag=True, help="Ask nothing; refuses where data stores are at stake.")
-@click.option(
-    "--wait",
-    default=WAIT_SECONDS,
-    show_default=True,
-    type=click.FloatRange(min=1),
-    metavar="SECONDS",
-    help="How long the smoke test may take.",
-)
+@wait_option
 @click.pass_obj
 def command(place: Place, name: str, wait: float, *, yes: bool) -> int:
     """Deploy a stage: its stacks, the warehouse's schema and the stream job; then prove that it works.

@@ -19,20 +19,20 @@ from headrace.warehouse.operators import open_analyst
 from headrace.warehouse.reader import Statement
 from headrace.warehouse.reconcile import reconcile
 
-WAIT_SECONDS = 300.0
+wait_option = click.option(
+    "--wait",
+    default=300.0,
+    show_default=True,
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="How long the smoke test may take.",
+)
 _POLL_SECONDS, _FAR_POLL_SECONDS = 0.5, 3.0
 
 
 @click.command(epilog="Example: headrace smoke --stage prod")
 @stage_option
-@click.option(
-    "--wait",
-    default=WAIT_SECONDS,
-    show_default=True,
-    type=click.FloatRange(min=1),
-    metavar="SECONDS",
-    help="How long all of it may take.",
-)
+@wait_option
 @click.pass_obj
 def command(place: Place, name: str, wait: float) -> int:
     """Send records of one source, see their window in the warehouse, and reconcile that source.

@@ -5,12 +5,10 @@ Compiled code halves a cold start, since Lambda's folder cannot be written to.
     python -m infra.bundle --platform x86_64-manylinux_2_28 build
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-from headrace.errors import LocalStackFailed
-from infra.packing import NATIVE, PLATFORMS, PYTHON, ROOT, Recipe
+from infra.packing import NATIVE, PLATFORMS, PYTHON, ROOT, Recipe, build_as_told
 
 __all__ = ["BUILT", "HANDLER", "NATIVE", "PLATFORMS", "PYTHON", "TRANSFORM", "build"]
 
@@ -45,16 +43,7 @@ def build(folder: Path, platform: str = NATIVE) -> Path:
 
 def main() -> int:
     """Build the zip and print where it is."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    arguments.add_argument("--platform", choices=PLATFORMS, default=NATIVE, help="where it is to run")
-    arguments.add_argument("out", type=Path, metavar="OUT", help="the folder for the zip")
-    given = arguments.parse_args()
-    try:
-        sys.stdout.write(f"{build(given.out, given.platform)}\n")
-    except LocalStackFailed as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return build_as_told(build, __doc__, PLATFORMS, NATIVE)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ The same inputs give the same bytes: files in order, one date, and compiled code
 folders of this machine.
 """
 
+import argparse
 import hashlib
 import os
 import platform as machine
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,3 +133,19 @@ class Recipe:
                     entry = zipfile.ZipInfo(str(inside), _DATE)
                     entry.external_attr = _READABLE
                     packed.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, self.level)
+
+
+def build_as_told(
+    build: Callable[[Path, str], Path], what: str | None, platforms: Sequence[str], default: str
+) -> int:
+    """Build for the platform and into the folder that the command line names; the exit code."""
+    arguments = argparse.ArgumentParser(description=what, formatter_class=argparse.RawTextHelpFormatter)
+    arguments.add_argument("--platform", choices=platforms, default=default, help="where it is to run")
+    arguments.add_argument("out", type=Path, metavar="OUT", help="the folder for the zip")
+    given = arguments.parse_args()
+    try:
+        sys.stdout.write(f"{build(given.out, given.platform)}\n")
+    except LocalStackFailed as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0

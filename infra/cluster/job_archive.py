@@ -7,13 +7,11 @@ lie in one. Spark itself is not in it, since the cluster has its own.
     python -m infra.cluster.job_archive --platform aarch64 build
 """
 
-import argparse
 import platform as machine
 import sys
 from pathlib import Path
 
-from headrace.errors import LocalStackFailed
-from infra.packing import ROOT, Recipe
+from infra.packing import ROOT, Recipe, build_as_told
 
 ENVIRONMENT = "environment"
 ENTRY = Path(__file__).with_name("job_entry.py")
@@ -47,19 +45,7 @@ def build(folder: Path, architecture: str) -> Path:
 
 def main() -> int:
     """Build the archive and print where it is."""
-    here = machine.machine()
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    arguments.add_argument(
-        "--platform", choices=ARCHITECTURES, default=here, help="of the cluster's machines"
-    )
-    arguments.add_argument("out", type=Path, metavar="OUT", help="the folder for the archive")
-    given = arguments.parse_args()
-    try:
-        sys.stdout.write(f"{build(given.out, given.platform)}\n")
-    except LocalStackFailed as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+    return build_as_told(build, __doc__, ARCHITECTURES, machine.machine())
 
 
 if __name__ == "__main__":
