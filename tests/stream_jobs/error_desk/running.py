@@ -1,5 +1,6 @@
 """The error desk as a process of its own, and its stream, on the emulator."""
 
+import contextlib
 import json
 import os
 import re
@@ -129,12 +130,17 @@ class RunningDesk:
 
 
 def daemon_of(desk: "subprocess.Popen[bytes]") -> psutil.Process | None:
-    """KCL's daemon, once its children run."""
-    found = psutil.Process(desk.pid).children()
-    return found[0] if found and found[0].name() == "java" else None
+    """KCL's daemon, once it runs; the desk has asked Java for its version before."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(desk.pid).children():
+            if any("MultiLangDaemon" in part for part in child.cmdline()) and child.name() == "java":
+                return child
+    return None
 
 
 def shards_of(desk: "subprocess.Popen[bytes]") -> list[psutil.Process]:
     """The shards' processes."""
-    daemon = daemon_of(desk)
-    return daemon.children() if daemon else []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if daemon := daemon_of(desk):
+            return daemon.children()
+    return []
