@@ -1,7 +1,6 @@
 """Commits each micro-batch to the warehouse: the function for `foreachBatch`."""
 
 import threading
-from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -12,16 +11,13 @@ from headrace.ops.clock import Clock
 from headrace.ops.logs import get_logger
 from headrace.ops.shutdown import Shutdown
 from headrace.schemas.registry import OUTPUTS
-from headrace.warehouse.batch import BatchId, Committed, Exclusions, FoldedBatch
+from headrace.warehouse.batch import BatchId, Committed, Exclusions, Fold, FoldedBatch
 from headrace.warehouse.warehouse import Warehouse
 from stream_jobs.fold.merge import merge
 from stream_jobs.fold.partial import SPARK_SCHEMA, from_rows
 from stream_jobs.fold.partition import fold_task
 from stream_jobs.monitor import Monitor
 from stream_jobs.patience import Stopped, patiently
-
-FoldBatch = Callable[[Exclusions], FoldedBatch]
-
 
 class BatchCommitter:
     """Folds a batch in one Spark action, and hands it to the warehouse until it is in.
@@ -74,7 +70,7 @@ class BatchCommitter:
         if self._closed:
             raise Stopped("no further batch is begun")
         started = self._clock.monotonic()
-        fold = remembering(partial(fold_frame, frame))
+        fold = BatchFold(partial(fold_frame, frame))
         folded = fold(Exclusions())
         if not folded.progress:  # Spark's first batch when Kinesis could not be reached yet
             return
@@ -86,7 +82,7 @@ class BatchCommitter:
             self._monitor,
         )
         seconds = self._clock.monotonic() - started
-        self._monitor.committed(result, folded, seconds)
+        self._monitor.committed(result, fold.latest, seconds)
         _log(batch_id, result, seconds)
 
 
@@ -96,18 +92,25 @@ def fold_frame(frame: DataFrame, exclusions: Exclusions) -> FoldedBatch:
     return merge(from_rows(rows), OUTPUTS)
 
 
-def remembering(fold: FoldBatch) -> FoldBatch:
-    """The fold, its result without exclusions kept: it names the batch, and is asked for again on a retry."""
-    kept: list[FoldedBatch] = []
+class BatchFold:
+    """The fold of one batch, its result without exclusions kept: it names the batch, and a retry asks again.
 
-    def remembered(exclusions: Exclusions) -> FoldedBatch:
+    `latest` is what it gave last: of a batch that is committed, what went in.
+    """
+
+    latest: FoldedBatch
+
+    def __init__(self, fold: Fold) -> None:
+        self._fold = fold
+        self._whole: FoldedBatch | None = None
+
+    def __call__(self, exclusions: Exclusions) -> FoldedBatch:
+        """Fold it, unless that is done."""
         if exclusions:
-            return fold(exclusions)
-        if not kept:
-            kept.append(fold(exclusions))
-        return kept[0]
-
-    return remembered
+            self.latest = self._fold(exclusions)
+        else:
+            self.latest = self._whole = self._whole or self._fold(exclusions)
+        return self.latest
 
 
 def end_positions(folded: FoldedBatch) -> str:
