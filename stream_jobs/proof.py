@@ -1,5 +1,6 @@
 """The stream job's own proof: while it runs it reconciles again and again, and what it finds is metrics."""
 
+import math
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -24,11 +25,15 @@ class Proof:
 
     def start(self, shutdown: Shutdown) -> None:
         """Read again and again, in a thread that does not hold up the end of the process."""
-        threading.Thread(target=self._run, args=(shutdown,), name="proof", daemon=True).start()
+        threading.Thread(target=self.run, args=(shutdown,), name="proof", daemon=True).start()
 
-    def _run(self, shutdown: Shutdown) -> None:
-        while not shutdown.wait(self._seconds):
-            self.step()
+    def run(self, shutdown: Shutdown) -> None:
+        """Read until a stop is requested. A reader that fails says no more: its last word would stay good."""
+        try:
+            while not shutdown.wait(self._seconds):
+                self.step()
+        finally:
+            metrics.WAREHOUSE_LAG.set(math.nan)
 
     def step(self) -> None:
         """Read once. While the books cannot be read the warehouse's lag grows, and the rest stays."""

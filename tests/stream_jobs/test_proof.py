@@ -1,8 +1,11 @@
+import math
 from datetime import timedelta
 
+import pytest
 from prometheus_client import REGISTRY
 
 from headrace.errors import WarehouseUnavailable
+from headrace.ops.shutdown import Shutdown
 from headrace.warehouse.report import OutputReport, Report, SourceReport
 from stream_jobs.proof import Proof
 from tests.doubles.clock import ManualClock
@@ -64,3 +67,12 @@ def test_while_the_warehouse_is_away_its_lag_grows(clock: ManualClock) -> None:
     clock.sleep(300)
     proof.step()
     assert (shown()["warehouse_lag_seconds"], shown()["missing_records"]) == (305, 4)
+
+
+def test_a_reader_that_fails_leaves_no_lag_that_looks_good(clock: ManualClock) -> None:
+    answers = [report(clock, line("a"))]
+    proof = Proof(lambda: answers.pop(), clock, 0.001)
+    with pytest.raises(IndexError):
+        proof.run(Shutdown())
+    assert shown()["missing_records"] == 0
+    assert math.isnan(shown()["warehouse_lag_seconds"] or 0)
