@@ -64,9 +64,16 @@ class EmrRunner:
             self._emr.add_job_flow_steps(**requests.halt_job(self._stage, cluster))
 
     def look(self, job: Job) -> Job:
-        """What its step says."""
+        """What its step says; where the cluster ended before it, what that says."""
         cluster, _, step = job.id.partition("/")
-        return self._job(cluster, self._emr.describe_step(ClusterId=cluster, StepId=step)["Step"])
+        found = self._job(cluster, self._emr.describe_step(ClusterId=cluster, StepId=step)["Step"])
+        if found.phase not in {Phase.ENDED, Phase.FAILED} or found.why:
+            return found
+        status = self._emr.describe_cluster(ClusterId=cluster)["Cluster"]["Status"]
+        if status["State"] in _ALIVE:
+            return found
+        reason = status.get("StateChangeReason", {}).get("Message", "")
+        return found._replace(why=f"its cluster is {status['State']}: {reason}")
 
     def terminate(self) -> bool:
         """End the clusters."""

@@ -61,27 +61,34 @@ class Facts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class JobSpec(Struct, frozen=True, kw_only=True):
-    """What runs; two that are equal need not replace each other."""
+    """What runs, and on what; two that are equal need not replace each other."""
 
     archive: str
     entry: str
     checkpoint: str
     settings: dict[str, str]
+    runs_on: str
 
     @property
     def fingerprint(self) -> str:
         """Changes with whatever the job is made of."""
-        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:16]
+        return fingerprint(self)
 
 
-def job_of(facts: Facts, version: int = QUERY_VERSION) -> JobSpec:
+def job_of(facts: Facts, wanted: Cluster, version: int = QUERY_VERSION) -> JobSpec:
     """The job that a stage should run: each query version has a checkpoint of its own."""
     return JobSpec(
         archive=facts.archive,
         entry=facts.entry,
         checkpoint=f"{facts.checkpoint.rstrip('/')}/v{version}",
         settings=facts.settings,
+        runs_on=fingerprint((facts, wanted)),
     )
+
+
+def fingerprint(made_of: object) -> str:
+    """The same for the same contents, in any process."""
+    return hashlib.sha256(msgspec.json.encode(made_of, order="deterministic")).hexdigest()[:16]
 
 
 def environment(spec: JobSpec) -> dict[str, str]:

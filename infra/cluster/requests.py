@@ -3,10 +3,7 @@
 Source: Amazon EMR API Reference; each is checked against botocore's model of it.
 """
 
-import hashlib
 from typing import Any
-
-import msgspec
 
 from infra.cluster.job import (
     GRACE_SECONDS,
@@ -14,6 +11,7 @@ from infra.cluster.job import (
     JobSpec,
     as_arguments,
     environment,
+    fingerprint,
     spark_settings,
     unpacked,
 )
@@ -30,9 +28,10 @@ _ATTEMPTS, _ATTEMPTS_WITHIN = 5, "1h"
 _STEPS_AT_ONCE = 4  # the job's, the one that halts it, and room
 _CHANGEABLE = ("ManagedScalingPolicy", "AutoTerminationPolicy", "Tags", "KerberosAttributes")
 _HALT = (
-    "for application in $(yarn application -list -appStates NEW,NEW_SAVING,SUBMITTED,ACCEPTED,RUNNING"
-    " -appTags {tag} 2>/dev/null | awk '/^application_/ {{print $1}}'); do"
-    ' yarn application -kill "$application" || exit 1; done'
+    "set -o pipefail; running=$(yarn application -list"
+    " -appStates NEW,NEW_SAVING,SUBMITTED,ACCEPTED,RUNNING -appTags {tag}"
+    " | awk '/^application_/ {{print $1}}') || exit 1;"
+    ' for application in $running; do yarn application -kill "$application" || exit 1; done'
 )
 
 
@@ -80,7 +79,7 @@ def run_job_flow(stage: Stage, facts: Facts, kdc_password: str = "") -> Request:
 def cluster_fingerprint(request: Request) -> str:
     """Changes with what only a new cluster can have; scaling and idling are changed in place."""
     fixed = {name: value for name, value in request.items() if name not in _CHANGEABLE}
-    return hashlib.sha256(msgspec.json.encode(fixed, order="deterministic")).hexdigest()[:16]
+    return fingerprint(fixed)
 
 
 def start_job(stage: Stage, cluster: str, spec: JobSpec) -> Request:

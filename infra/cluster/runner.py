@@ -82,7 +82,7 @@ def replace(runner: JobRunner, spec: JobSpec, clock: Clock, say: Callable[[str],
 
 
 def stop_others(runner: JobRunner, fingerprint: str, clock: Clock, say: Callable[[str], None]) -> Job | None:
-    """Stop every job of the stage but one of this fingerprint, and wait until they are gone.
+    """Stop every job of the stage but one of this fingerprint, '' for none, and wait until they are gone.
 
     Raises DeploymentFailed when one does not end.
     """
@@ -91,7 +91,7 @@ def stop_others(runner: JobRunner, fingerprint: str, clock: Clock, say: Callable
     while True:
         jobs = runner.find()
         alive = [job for job in jobs if job.phase in {Phase.STARTING, Phase.RUNNING}]
-        kept = next((job for job in alive if job.fingerprint == fingerprint), None)
+        kept = next((job for job in alive if job.fingerprint == fingerprint != ""), None)
         others = [job for job in jobs if job != kept]
         if not others:
             return kept

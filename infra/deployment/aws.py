@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -44,6 +45,11 @@ class Aws:
 
     def reach(self, *, start: bool = True) -> Cloud:  # noqa: ARG002  nothing of AWS's has to be started
         """The stage's region."""
+        return self._cloud
+
+    @cached_property
+    def _cloud(self) -> Cloud:
+        """One for all, so that credentials which ask for a code ask once."""
         return cloud.connect(self.given, self.stage.file.region)
 
     def parameters(self) -> Mapping[str, str]:
@@ -86,8 +92,8 @@ class Aws:
 
     def run_job(self) -> None:
         """The stream job on the stage's cluster; one that is the same already goes on undisturbed."""
-        if (found := self._runner()) is not None:
-            runner.replace(found.runner, job_of(found.facts), self.clock, self.say)
+        if (found := self._runner()) is not None and (wanted := self.stage.file.cluster) is not None:
+            runner.replace(found.runner, job_of(found.facts, wanted), self.clock, self.say)
 
     def end(self) -> None:
         """Stop the job, and the cluster with it; without the cluster's stack there is neither."""
@@ -97,10 +103,10 @@ class Aws:
     def _runner(self) -> "_Found | None":
         reached = self.reach()
         told = published_names.read(reached, self.stage).get(Published.CLUSTER_REQUEST)
-        if told is None or self.stage.file.cluster is None:
+        if told is None:
             return None
         facts = msgspec.json.decode(told, type=Facts)
-        if self.stage.file.cluster.engine == "serverless":
+        if facts.application:  # what is deployed decides: the stage's file may ask for no cluster any more
             return _Found(facts, ServerlessRunner(reached.client("emr-serverless"), self.stage, facts))
         return _Found(facts, _on_ec2(reached, self.stage, facts))
 

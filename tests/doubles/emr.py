@@ -63,6 +63,7 @@ class Emr(_Double):
         self.applications: dict[str, set[str]] = {}
         self.most_at_once = 0
         self.fails = False
+        self.breaks = False
         self._numbers = itertools.count(1)
 
     def tick(self) -> None:
@@ -73,7 +74,14 @@ class Emr(_Double):
 
     def _move(self, cluster: str, step: Answer) -> None:
         state = step["Status"]["State"]
-        if state == "PENDING" and self.clusters[cluster]["Status"]["State"] == "WAITING":
+        if self.breaks:
+            reason = {"Code": "INSTANCE_FLEET_TIMEOUT", "Message": "no room"}
+            self.clusters[cluster]["Status"] = {
+                "State": "TERMINATED_WITH_ERRORS",
+                "StateChangeReason": reason,
+            }
+            step["Status"]["State"] = "CANCELLED"
+        elif state == "PENDING" and self.clusters[cluster]["Status"]["State"] == "WAITING":
             step["Status"]["State"] = "RUNNING"
             if "-kill" in step["Arguments"][2]:
                 self.applications[cluster].clear()

@@ -14,6 +14,7 @@ from infra.cluster.job import job_of
 from infra.cluster.local_runner import LocalRunner
 from infra.cluster.runner import Phase, end, replace
 from infra.local.state import State
+from infra.stacks.stage_file import Cluster
 from tests.doubles.kinesis import KinesisDouble
 from tests.infra.cluster.stages import facts
 from tests.stream_jobs.job.conftest import kinesis, server, url  # noqa: F401  fixtures
@@ -49,9 +50,9 @@ def test_a_new_query_version_goes_on_where_the_old_one_was_with_a_checkpoint_of_
     runner, said = LocalRunner(state, dict(os.environ), clock), list[str]()
     send(kinesis, [access(number) for number in range(1, 51)])
     try:
-        old = replace(runner, job_of(told, 1), clock, said.append)
+        old = replace(runner, job_of(told, Cluster(), 1), clock, said.append)
         wait_for(lambda: counted(url) == 50)
-        new = replace(runner, job_of(told, 2), clock, said.append)
+        new = replace(runner, job_of(told, Cluster(), 2), clock, said.append)
         send(kinesis, [access(number) for number in range(51, 101)])
         wait_for(lambda: counted(url) == 100)
     finally:

@@ -2,6 +2,7 @@ import functools
 import itertools
 import shlex
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -50,7 +51,7 @@ def refused(service: str, operation: str, request: dict[str, Any]) -> str:
 
 
 def of_emr(stage: Stage) -> dict[str, dict[str, Any]]:
-    spec = job_of(facts())
+    spec = job_of(facts(), Cluster())
     return {
         "RunJobFlow": requests.run_job_flow(stage, facts(), "a password"),
         "AddJobFlowSteps": requests.start_job(stage, "j-1", spec),
@@ -67,7 +68,7 @@ def of_serverless(stage: Stage) -> dict[str, dict[str, Any]]:
     return {
         "CreateApplication": serverless_requests.application(stage, ["subnet-1"], "sg-1") | token,
         "StartApplication": serverless_requests.start_application(facts()),
-        "StartJobRun": serverless_requests.start_job_run(stage, facts(), job_of(facts()), "t"),
+        "StartJobRun": serverless_requests.start_job_run(stage, facts(), job_of(facts(), Cluster()), "t"),
         "CancelJobRun": serverless_requests.cancel_job_run(facts(), "00f1"),
         "StopApplication": serverless_requests.stop_application(facts()),
     }
@@ -150,7 +151,7 @@ def arguments(request: dict[str, Any]) -> list[str]:
 
 
 def test_the_step_submits_the_archive_to_yarn_with_its_settings() -> None:
-    spec = job_of(facts())
+    spec = job_of(facts(), Cluster())
     given_ = arguments(requests.start_job(stage_with(Cluster()), "j-1", spec))
     submitted = given_[given_.index("spark-submit") :]
     assert submitted[-1] == spec.entry
@@ -164,18 +165,22 @@ def test_the_step_submits_the_archive_to_yarn_with_its_settings() -> None:
     assert ("--deploy-mode", "cluster") in list(itertools.pairwise(submitted))
 
 
-def test_a_step_kills_what_is_left_of_a_job_before_it_submits_one(tmp_path: Any) -> None:
-    (tmp_path / "yarn").write_text(
-        f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n'
-        "if [ $2 = -list ]; then echo Total; echo 'application_1_0001 a'; echo 'application_1_0002 b'; fi\n"
-    )
-    (tmp_path / "spark-submit").write_text(
-        f'#!/bin/sh\nfor one; do echo "$one"; done > {tmp_path}/submitted\n'
-    )
+def run_step(folder: Path, *, yarn: str) -> tuple[int, list[str]]:
+    """Run the job's step with a `yarn` of this text; its exit code, and what it was to submit."""
+    (folder / "yarn").write_text(f'#!/bin/sh\necho "$@" >> {folder}/asked\n{yarn}\n')
+    (folder / "spark-submit").write_text(f'#!/bin/sh\nfor one; do echo "$one"; done > {folder}/submitted\n')
     for program in ("yarn", "spark-submit"):
-        (tmp_path / program).chmod(0o755)
-    command = arguments(requests.start_job(stage_with(Cluster()), "j-1", job_of(facts())))
-    subprocess.run(command, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
+        (folder / program).chmod(0o755)
+    command = arguments(requests.start_job(stage_with(Cluster()), "j-1", job_of(facts(), Cluster())))
+    done = subprocess.run(command, env={"PATH": f"{folder}:/usr/bin:/bin"}, check=False)
+    return done.returncode, command[command.index("spark-submit") + 1 :]
+
+
+RUNNING = "if [ $2 = -list ]; then echo Total; echo 'application_1_0001 a'; echo 'application_1_0002 b'; fi"
+
+
+def test_a_step_kills_what_is_left_of_a_job_before_it_submits_one(tmp_path: Path) -> None:
+    code, submitted = run_step(tmp_path, yarn=RUNNING)
     asked = [shlex.split(line) for line in (tmp_path / "asked").read_text().splitlines()]
     assert asked[0][:2] == ["application", "-list"]
     assert asked[0][-2:] == ["-appTags", "headrace-some-stream-job"]
@@ -183,12 +188,21 @@ def test_a_step_kills_what_is_left_of_a_job_before_it_submits_one(tmp_path: Any)
         ["-kill", "application_1_0001"],
         ["-kill", "application_1_0002"],
     ]
-    assert (tmp_path / "submitted").read_text().splitlines() == command[command.index("spark-submit") + 1 :]
+    assert (code, (tmp_path / "submitted").read_text().splitlines()) == (0, submitted)
+
+
+@pytest.mark.parametrize("refused_call", ["-list", "-kill"])
+def test_a_step_that_cannot_tell_or_kill_what_is_left_submits_nothing(
+    tmp_path: Path, refused_call: str
+) -> None:
+    code, _ = run_step(tmp_path, yarn=f"if [ $2 = {refused_call} ]; then exit 1; fi; {RUNNING}")
+    assert code == 1
+    assert not (tmp_path / "submitted").exists()
 
 
 def test_the_serverless_job_is_a_stream_that_is_started_anew_and_may_end_in_peace() -> None:
     stage = stage_with(Cluster(engine="serverless"))
-    request = serverless_requests.start_job_run(stage, facts(), job_of(facts()), "t")
+    request = serverless_requests.start_job_run(stage, facts(), job_of(facts(), Cluster()), "t")
     assert (request["mode"], request["retryPolicy"]) == ("STREAMING", {"maxFailedAttemptsPerHour": 5})
     (defaults,) = request["configurationOverrides"]["applicationConfiguration"]
     properties = defaults["properties"]
@@ -199,8 +213,8 @@ def test_the_serverless_job_is_a_stream_that_is_started_anew_and_may_end_in_peac
 
 
 def test_a_query_version_has_a_checkpoint_of_its_own_and_an_archive_has_not() -> None:
-    one, two = job_of(facts(), 1), job_of(facts(), 2)
-    other = job_of(facts(archive="s3://assets/89ab.zip"), 1)
+    one, two = job_of(facts(), Cluster(), 1), job_of(facts(), Cluster(), 2)
+    other = job_of(facts(archive="s3://assets/89ab.zip"), Cluster(), 1)
     assert (one.checkpoint, two.checkpoint) == (
         "s3://headrace-job/checkpoint/v1",
         "s3://headrace-job/checkpoint/v2",
@@ -208,3 +222,11 @@ def test_a_query_version_has_a_checkpoint_of_its_own_and_an_archive_has_not() ->
     assert other.checkpoint == one.checkpoint
     assert len({one.fingerprint, two.fingerprint, other.fingerprint}) == 3
     assert msgspec.structs.replace(one).fingerprint == one.fingerprint
+
+
+@pytest.mark.parametrize("wanted", [Cluster(max_task_nodes=9), Cluster(release="emr-spark-8.1.0")])
+def test_a_job_on_something_else_is_another_job_with_the_same_checkpoint(wanted: Cluster) -> None:
+    here, there = job_of(facts(), Cluster(), 1), job_of(facts(), wanted, 1)
+    moved = job_of(facts(subnets=("subnet-3",)), Cluster(), 1)
+    assert len({here.fingerprint, there.fingerprint, moved.fingerprint}) == 3
+    assert here.checkpoint == there.checkpoint == moved.checkpoint

@@ -132,8 +132,8 @@ def silent(_: str) -> None:
     pass
 
 
-SPEC = job_of(facts(), 1)
-NEWER = job_of(facts(), 2)
+SPEC = job_of(facts(), Cluster(), 1)
+NEWER = job_of(facts(), Cluster(), 2)
 
 
 def test_a_job_is_started_where_none_runs(engine: Engine) -> None:
@@ -207,22 +207,35 @@ def test_interrupted_after_any_call_it_finishes_when_called_again(
             assert len(engine.double.clusters) == 1
 
 
+def changed(engine: OnEmr, wanted: Cluster) -> Job:
+    """Nothing but the cluster's section of the stage file is another."""
+    return replace(engine.make(wanted), job_of(facts(), wanted, 1), engine.clock, silent)
+
+
 def test_a_cluster_is_used_again_and_its_policies_follow_the_stage_file() -> None:
     engine = OnEmr()
     replace(engine.runner, SPEC, engine.clock, silent)
-    replace(engine.make(Cluster(max_task_nodes=9)), NEWER, engine.clock, silent)
+    changed(engine, Cluster(max_task_nodes=9))
     assert (len(engine.double.clusters), engine.prepared) == (1, 1)
     policy = engine.double.asked("PutManagedScalingPolicy")[-1]["ManagedScalingPolicy"]
     assert policy["ComputeLimits"]["MaximumCapacityUnits"] == 11
+    assert engine.running() == engine.double.most_at_once == 1
 
 
 def test_a_cluster_that_is_no_longer_as_it_should_be_ends_and_another_is_made() -> None:
     engine = OnEmr()
     replace(engine.runner, SPEC, engine.clock, silent)
-    replace(engine.make(Cluster(core_nodes=3)), NEWER, engine.clock, silent)
+    changed(engine, Cluster(core_nodes=3))
     states = [cluster["Status"]["State"] for cluster in engine.double.clusters.values()]
     assert states == ["TERMINATED", "WAITING"]
     assert engine.running() == 1
+
+
+def test_a_cluster_that_ends_before_the_job_starts_is_told_with_its_reason() -> None:
+    engine = OnEmr()
+    engine.double.breaks = True
+    with pytest.raises(DeploymentFailed, match="has ended: its cluster is TERMINATED_WITH_ERRORS: no room"):
+        replace(engine.runner, SPEC, engine.clock, silent)
 
 
 def test_the_kdcs_password_is_asked_for_only_where_there_is_a_kdc() -> None:
@@ -253,14 +266,15 @@ def test_a_run_that_ended_is_started_anew() -> None:
 class Slow:
     """A runner whose old job is found so many times more before it is gone."""
 
-    def __init__(self, *, ends_after: int) -> None:
+    def __init__(self, *, ends_after: int, fingerprint: str = SPEC.fingerprint) -> None:
         self.left = ends_after
+        self.fingerprint = fingerprint
         self.stopped: list[Job] = []
 
     def find(self) -> list[Job]:
         self.left -= bool(self.stopped)
         phase = Phase.STOPPING if self.stopped else Phase.RUNNING
-        return [Job("old", SPEC.fingerprint, phase)] if self.left > 0 else []
+        return [Job("old", self.fingerprint, phase)] if self.left > 0 else []
 
     def start(self, spec: JobSpec) -> Job:
         assert self.left <= 0, "the old job is still there"
@@ -285,3 +299,9 @@ def test_a_job_that_takes_its_time_to_end_is_waited_for_and_asked_once() -> None
 def test_a_job_that_does_not_end_is_told_and_no_other_is_started() -> None:
     with pytest.raises(DeploymentFailed, match="the stream job old has not ended in 600 s"):
         replace(Slow(ends_after=10_000), NEWER, ManualClock(), silent)
+
+
+def test_the_end_stops_a_job_too_of_which_it_is_not_known_what_it_is() -> None:
+    runner = Slow(ends_after=3, fingerprint="")
+    end(runner, ManualClock(), silent)
+    assert [job.id for job in runner.stopped] == ["old"]

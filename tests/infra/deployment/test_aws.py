@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import UnauthorizedSSOTokenError
 from botocore.stub import Stubber
 
 from headrace.errors import DeploymentFailed, SettingsError
@@ -122,10 +123,12 @@ def test_a_stage_without_warehouse_or_cluster_has_no_schema_and_no_job(
 
 
 @pytest.mark.parametrize(("engine", "kind"), [("ec2", EmrRunner), ("serverless", ServerlessRunner)])
-def test_the_job_runs_on_the_engine_of_the_stages_file(
-    said: list[str], monkeypatch: pytest.MonkeyPatch, engine: Any, kind: type
+def test_the_job_runs_on_the_engine_that_is_deployed_and_ends_with_a_file_that_asks_for_none(
+    said: list[str], names: dict[Published, str], monkeypatch: pytest.MonkeyPatch, engine: Any, kind: type
 ) -> None:
     asked: list[Any] = []
+    facts = FACTS | ({} if engine == "serverless" else {"application": ""})
+    names[Published.CLUSTER_REQUEST] = json.dumps(facts)
 
     def replace(runs: object, spec: object, *_: object) -> Job:
         asked.append((type(runs), spec))
@@ -133,10 +136,12 @@ def test_the_job_runs_on_the_engine_of_the_stages_file(
 
     monkeypatch.setattr(runner, "replace", replace)
     monkeypatch.setattr(runner, "end", lambda runs, *_: asked.append(type(runs)))
-    stage = target(said, warehouse=Warehouse(), cluster=Cluster(engine=engine))
+    wanted = Cluster(engine=engine)
+    stage = target(said, warehouse=Warehouse(), cluster=wanted)
     stage.run_job()
-    stage.end()
-    assert asked == [(kind, job_of(Facts(**FACTS))), kind]  # type: ignore[arg-type]
+    target(said).run_job()
+    target(said).end()
+    assert asked == [(kind, job_of(Facts(**facts), wanted)), kind]  # type: ignore[arg-type]
 
 
 def test_commands_are_told_what_the_stage_has_published(said: list[str], names: dict[Published, str]) -> None:
@@ -162,6 +167,13 @@ def test_what_aws_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> No
         stubbed.add_client_error("describe_stacks", "AccessDenied", "you may not")
         with pytest.raises(DeploymentFailed, match=r"^stage prod: .*you may not"), plainly("stage prod"):
             client.describe_stacks()
+    for code in ("ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException"):
+        with Stubber(client) as stubbed:
+            stubbed.add_client_error("describe_stacks", code, "it is over")
+            with pytest.raises(SettingsError, match=r"have ended: .*it is over; renew"), plainly("prod"):
+                client.describe_stacks()
+    with pytest.raises(SettingsError, match="renew them"), plainly("prod"):
+        raise UnauthorizedSSOTokenError
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -170,3 +182,9 @@ def test_what_aws_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> No
     nobody = connect({}, "us-east-1")
     with pytest.raises(SettingsError, match="credentials are missing"), plainly("stage prod"):
         nobody.account()
+
+
+def test_a_process_is_given_the_very_credentials() -> None:
+    given = {**GIVEN, "AWS_SESSION_TOKEN": "of an hour"}
+    assert connect(given, "us-east-1").credentials() == given
+    assert connect(GIVEN, "us-east-1").credentials() == {**GIVEN, "AWS_SESSION_TOKEN": ""}

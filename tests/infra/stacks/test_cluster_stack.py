@@ -40,7 +40,8 @@ def facts(stage: str) -> Facts:
 @pytest.mark.parametrize("name", ENGINES)
 def test_what_is_published_makes_the_requests(name: str) -> None:
     stage, told = Stage.read(name), facts(name)
-    spec = job_of(told)
+    assert stage.file.cluster is not None
+    spec = job_of(told, stage.file.cluster)
     if ENGINES[name] == "ec2":
         assert refused("emr", "RunJobFlow", requests.run_job_flow(stage, told)) == ""
         assert refused("emr", "AddJobFlowSteps", requests.start_job(stage, "j-1", spec)) == ""
