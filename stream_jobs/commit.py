@@ -19,6 +19,7 @@ from stream_jobs.fold.partition import fold_task
 from stream_jobs.monitor import Monitor
 from stream_jobs.patience import Stopped, patiently
 
+
 class BatchCommitter:
     """Folds a batch in one Spark action, and hands it to the warehouse until it is in.
 

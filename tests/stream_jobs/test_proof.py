@@ -71,7 +71,7 @@ def test_while_the_warehouse_is_away_its_lag_grows(clock: ManualClock) -> None:
 
 def test_a_reader_that_fails_leaves_no_lag_that_looks_good(clock: ManualClock) -> None:
     answers = [report(clock, line("a"))]
-    proof = Proof(lambda: answers.pop(), clock, 0.001)
+    proof = Proof(answers.pop, clock, 0.001)
     with pytest.raises(IndexError):
         proof.run(Shutdown())
     assert shown()["missing_records"] == 0
