@@ -18,7 +18,7 @@ def find_java(environ: Mapping[str, str]) -> str:
     where = "JAVA_HOME" if home else "PATH"
     remedy = "Java 17 or 21 is needed: install one, or point JAVA_HOME at it"
     if program is None or not Path(program).exists():
-        raise SettingsError(f"no Java at {home}/bin ({where})." if home else f"no Java found. {remedy}")
+        raise SettingsError(f"no Java {f'at {home}/bin ({where})' if home else 'found'}. {remedy}")
     told = subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr
     version = re.search(r'version "(?:1\.)?(\d+)', told)
     if version is None or int(version[1]) not in _VERSIONS:
