@@ -8,8 +8,8 @@ One class for all versions: Spark 4.0 and 4.1 call `latestOffset()`, later ones 
 
 import sys
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
@@ -19,13 +19,15 @@ from pyspark.sql.types import StructType
 from headrace.ops.clock import SystemClock
 from stream_jobs.source.admission import Limits
 from stream_jobs.source.carried import Carried, Chunks
-from stream_jobs.source.connection import StreamConnection
 from stream_jobs.source.offsets import ShardOffset, ShardRange, StreamOffset, initial_offset, range_of
 from stream_jobs.source.options import SourceOptions, parse_options
 from stream_jobs.source.range_reader import read_range
-from stream_jobs.source.read_ahead import ReadAhead
 from stream_jobs.source.rows import SPARK_SCHEMA, marker_rows, record_rows
 from stream_jobs.source.shards import check_identity
+
+if TYPE_CHECKING:  # they bring botocore, which of Spark's five processes for a query one needs
+    from stream_jobs.source.connection import StreamConnection
+    from stream_jobs.source.read_ahead import ReadAhead
 
 try:  # since Spark 4.2
     from pyspark.sql.streaming.datasource import (  # type: ignore[import-not-found,unused-ignore]
@@ -127,12 +129,12 @@ class KinesisStreamReader(DataSourceStreamReader, *_MIXINS):  # type: ignore[mis
         if not isinstance(partition, ShardGroup):
             raise TypeError(f"not a partition of this source: {partition!r}")
         options = self._options
-        connection = _connection(options.stream, options.endpoint, options.region)
+        connect = partial(_connection, options.stream, options.endpoint, options.region)
         for wanted in partition.ranges:
             parts = read_range(
                 wanted,
                 partition.fetched,
-                connection,
+                connect,
                 SystemClock(),
                 fail_on_data_loss=options.fail_on_data_loss,
             )
@@ -148,8 +150,10 @@ class KinesisStreamReader(DataSourceStreamReader, *_MIXINS):  # type: ignore[mis
         cache = self._ahead.cache if self._ahead is not None else None
         return cache if cache is None or self._options.shared_cache else Carried.of(cache, group)
 
-    def _live(self) -> ReadAhead:
+    def _live(self) -> "ReadAhead":
         if self._ahead is None:
+            from stream_jobs.source.read_ahead import ReadAhead  # noqa: PLC0415  as above
+
             self._ahead = ReadAhead(self._options, SystemClock())
         return self._ahead
 
@@ -176,6 +180,8 @@ def limits_of(limit: object, options: Limits) -> Limits:
 
 
 @lru_cache(maxsize=4)
-def _connection(stream: str, endpoint: str | None, region: str | None) -> StreamConnection:
+def _connection(stream: str, endpoint: str | None, region: str | None) -> "StreamConnection":
     """One connection for all tasks of a worker process: Spark uses the process again, not the reader."""
+    from stream_jobs.source.connection import StreamConnection  # noqa: PLC0415  as above
+
     return StreamConnection.open(stream, SystemClock(), endpoint_url=endpoint, region=region)

@@ -1,6 +1,7 @@
 """Reads one shard's part of a batch: what is fetched where it can, from Kinesis where it must."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 import pyarrow as pa
@@ -9,10 +10,12 @@ import pyarrow.compute as pc
 from headrace.errors import RecordsTrimmed, RetryError
 from headrace.ops.clock import Clock
 from stream_jobs.source.carried import Chunks
-from stream_jobs.source.connection import StreamConnection
 from stream_jobs.source.offsets import ShardRange
-from stream_jobs.source.shard_cursor import Fetched, ShardCursor
 from stream_jobs.source.shards import REMEDY_FOR_LOSS
+
+if TYPE_CHECKING:  # they bring botocore, which a task that finds its records fetched does without
+    from stream_jobs.source.connection import StreamConnection
+    from stream_jobs.source.shard_cursor import Fetched, ShardCursor
 
 _PAUSES = (0.25, 0.5, 1.0, 2.0, 5.0)
 
@@ -20,12 +23,12 @@ _PAUSES = (0.25, 0.5, 1.0, 2.0, 5.0)
 def read_range(
     wanted: ShardRange,
     fetched: Chunks | None,
-    connection: StreamConnection,
+    connect: "Callable[[], StreamConnection]",
     clock: Clock,
     *,
     fail_on_data_loss: bool,
 ) -> Iterator[pa.Table]:
-    """Exactly the wanted records, in order; columns `cache.RECORDS`.
+    """Exactly the wanted records, in order; columns `cache.RECORDS`. Connects when some are not fetched.
 
     Waits without limit while Kinesis cannot be reached. Raises RecordsTrimmed when some are gone.
     """
@@ -36,12 +39,12 @@ def read_range(
     if position == wanted.last:
         return
     rest = msgspec.structs.replace(wanted, after=position)
-    cursor = connection.cursor(rest.shard, rest.after, rest.frontier, fail_on_data_loss=fail_on_data_loss)
+    cursor = connect().cursor(rest.shard, rest.after, rest.frontier, fail_on_data_loss=fail_on_data_loss)
     yield from _from_kinesis(rest, cursor, clock, fail_on_data_loss=fail_on_data_loss)
 
 
 def _from_kinesis(
-    wanted: ShardRange, cursor: ShardCursor, clock: Clock, *, fail_on_data_loss: bool
+    wanted: ShardRange, cursor: "ShardCursor", clock: Clock, *, fail_on_data_loss: bool
 ) -> Iterator[pa.Table]:
     while True:
         fetched = _fetch(cursor, clock)
@@ -69,7 +72,7 @@ def _from_kinesis(
         return
 
 
-def _fetch(cursor: ShardCursor, clock: Clock) -> Fetched:
+def _fetch(cursor: "ShardCursor", clock: Clock) -> "Fetched":
     attempt = 0
     while True:
         try:
