@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools import Logger
 
+from headrace.ops.settings import load
 from headrace.schemas.codec import Event, decode
 from lambdas.transform import error_stream, handler, report
 from lambdas.transform.settings import TransformSettings
@@ -48,13 +49,15 @@ def call(*records: dict[str, Any]) -> dict[str, Any]:
     return {"invocationId": "1", "region": "eu-west-1", "records": list(records)}
 
 
-def metrics(capsys: pytest.CaptureFixture[str]) -> dict[tuple[str, str | None], float]:
+def metrics(
+    capsys: pytest.CaptureFixture[str], namespace: str = "headrace"
+) -> dict[tuple[str, str | None], float]:
     """(name, code) of each metric, and its value."""
     told = {}
     for line in capsys.readouterr().out.splitlines():
         document = json.loads(line)
         for directive in document["_aws"]["CloudWatchMetrics"]:
-            assert directive["Namespace"] == "headrace"
+            assert directive["Namespace"] == namespace
             for metric in directive["Metrics"]:
                 value = document[metric["Name"]]
                 name = (metric["Name"], document.get("code"))
@@ -139,5 +142,15 @@ def test_a_fault_is_told_by_its_place_and_never_by_a_records_content(
     assert "a-secret" not in log.getvalue()
 
 
-def test_the_stream_is_a_setting() -> None:
-    assert TransformSettings(error_stream="errors") == handler._SETTINGS
+def test_the_stream_and_the_metrics_namespace_are_settings(
+    kinesis: KinesisDouble,
+    clock: ManualClock,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kinesis.create_stream("rejects", shards=1)
+    given = {"HEADRACE_ERROR_STREAM": "rejects", "HEADRACE_EMF_NAMESPACE": "headrace/dev"}
+    monkeypatch.setattr(handler, "_SETTINGS", load(TransformSettings, given))
+    handler.handle(call(record(bad(1))), Context(clock))
+    assert (len(kinesis.records("rejects")), kinesis.records("errors")) == (1, [])
+    assert metrics(capsys, "headrace/dev")["RecordsRejected", None] == 1
