@@ -1,3 +1,5 @@
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Never
 
@@ -6,8 +8,10 @@ import pytest
 from headrace.errors import FencedOut
 from headrace.ops.clock import SystemClock
 from headrace.ops.shutdown import Shutdown
+from stream_jobs import __main__ as program
 from stream_jobs import main
 from stream_jobs.settings import SUBMITTED, StreamJobSettings
+from tests.doubles.kinesis import KinesisDouble
 
 
 @pytest.mark.parametrize(("master", "code"), [(SUBMITTED, 0), ("local[2]", 1)])
@@ -38,3 +42,53 @@ def test_a_checkpoint_may_be_a_url() -> None:
     assert location("s3://bucket/checkpoint/v1") == "s3://bucket/checkpoint/v1"
     assert location("/elsewhere") == "/elsewhere"
     assert location("") == "/state/checkpoint/events"
+
+
+@pytest.fixture
+def kinesis() -> Iterator[KinesisDouble]:
+    with KinesisDouble() as double:
+        yield double
+
+
+@pytest.fixture
+def told(
+    kinesis: KinesisDouble,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., tuple[int, str]]:
+    """Runs the program in this process: its exit code, and what it says on standard error."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", kinesis.url)
+    monkeypatch.setenv("HEADRACE_STATE", str(tmp_path))
+    monkeypatch.setenv("HEADRACE_WAREHOUSE_URL", "postgresql://nobody@127.0.0.1:9/none")
+    monkeypatch.setattr(Shutdown, "install", Shutdown)  # signals stay pytest's
+
+    def run(**variables: str) -> tuple[int, str]:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return program.main(), capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "says"),
+    [
+        ({"HEADRACE_WAREHOUSE_URL": ""}, 2, "HEADRACE_WAREHOUSE_URL"),
+        ({"JAVA_HOME": "/nowhere"}, 1, "no Java at /nowhere"),
+        ({"HEADRACE_STREAM": "nosuch"}, 1, "nosuch"),
+    ],
+)
+def test_what_is_wrong_at_the_start_is_said_in_one_line(
+    told: Callable[..., tuple[int, str]], variables: dict[str, str], code: int, says: str
+) -> None:
+    ended, said = told(**variables)
+    assert (ended, says in said, "Traceback" in said) == (code, True, False)
+
+
+def test_a_health_port_in_use_is_named(told: Callable[..., tuple[int, str]]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, said = told(HEADRACE_HEALTH_PORT=str(taken.getsockname()[1]))
+    assert (code, "HEADRACE_HEALTH_PORT" in said) == (1, True)

@@ -110,31 +110,3 @@ def test_a_job_without_a_warehouse_waits_says_so_and_stops_when_asked(start: Sta
     wait_for(lambda: health(port)[0] == 503 and "warehouse" in health(port)[1])
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) == 0
-
-
-@pytest.mark.parametrize(
-    ("variables", "code", "says"),
-    [
-        ({"HEADRACE_WAREHOUSE_URL": ""}, 2, "HEADRACE_WAREHOUSE_URL"),
-        ({"JAVA_HOME": "/nowhere"}, 1, "no Java at /nowhere"),
-        ({"HEADRACE_STREAM": "nosuch"}, 1, "nosuch"),
-    ],
-)
-def test_what_is_wrong_at_the_start_is_said_in_one_line(
-    start: Start, variables: dict[str, str], code: int, says: str
-) -> None:
-    process = start(**variables)
-    _, told = process.communicate(timeout=PATIENCE)
-    assert process.returncode == code
-    assert says in told
-    assert "Traceback" not in told
-
-
-def test_a_health_port_in_use_is_named(start: Start, port: int) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", port))
-        taken.listen()
-        process = start()
-        _, told = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 1
-    assert "HEADRACE_HEALTH_PORT" in told
