@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +18,34 @@ from tests.cli.conftest import WITHOUT_WORKERS, Headrace
 pytestmark = pytest.mark.stack
 
 PROGRAM = Path(sys.executable).parent / "headrace"
+NOWHERE = {
+    "AWS_REGION": "us-east-1",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+}
 Produce = Callable[..., "subprocess.Popen[bytes]"]
+
+
+def start(state: State, *arguments: str, **variables: str) -> "subprocess.Popen[bytes]":
+    """`headrace produce`, with nothing of ours in its environment but these variables."""
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith(("HEADRACE_", "AWS_"))
+    }
+    return subprocess.Popen(
+        [PROGRAM, "produce", *arguments],
+        env=environ | {"HEADRACE_STATE": str(state.root)} | variables,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 @pytest.fixture
 def produce(headrace: Headrace, state: State) -> Produce:
     """Starts `headrace produce` beside a local stack that nothing in its environment names."""
     assert headrace("up", *WITHOUT_WORKERS).code == 0
-    environ = {
-        name: value for name, value in os.environ.items() if not name.startswith(("HEADRACE_", "AWS_"))
-    }
-
-    def start(*arguments: str) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            [PROGRAM, "produce", *arguments],
-            env=environ | {"HEADRACE_STATE": str(state.root)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    return start
+    return partial(start, state)
 
 
 def on_the_stream(state: State) -> list[dict[str, Any]]:
@@ -103,8 +111,8 @@ def test_down_stops_a_follower(produce: Produce, headrace: Headrace, state: Stat
         (["pigeon"], "pigeon"),
     ],
 )
-def test_wrong_use_is_told(produce: Produce, arguments: list[str], complaint: str) -> None:
-    with produce(*arguments) as process:
+def test_wrong_use_is_told(state: State, arguments: list[str], complaint: str) -> None:
+    with start(state, *arguments, **NOWHERE) as process:
         _, error = process.communicate(timeout=60)
     assert process.returncode == 2
     assert complaint in error.decode()

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from pyspark.sql import SparkSession
 
 from batch_jobs.ingest.census import Census
 from batch_jobs.manifest import Input, write_input
 from batch_jobs.storage import Storage
+from infra.local.state import State
+from tests.batch_jobs.conftest import batch_state, spark  # noqa: F401  fixtures
 from tests.batch_jobs.conversion.loan_inputs import LINES, taken, with_cells
 from tests.batch_jobs.marks import SPARK
 from tests.cli.conftest import Headrace
@@ -30,14 +33,14 @@ def wait_for(holds: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def given(root: Path) -> Input:
+def given(root: Path, count: int = LOANS) -> Input:
     """A file of eight splits that was taken, with a bad line at its end."""
     line = with_cells(LINES["performance", "r47"], {1: "F05Q1{loan:07d}", 2: "{month}", 3: "{loan}.25"})
     months = [f"{2007 + number // 12}{number % 12 + 1:02d}" for number in range(PERIODS)]
-    loans = ["\n".join(line.format(loan=loan, month=month) for month in months) for loan in range(LOANS)]
+    loans = ["\n".join(line.format(loan=loan, month=month) for month in months) for loan in range(count)]
     text = ("\n".join(loans) + "\nbad\n").encode()
     census = Census(split=len(text) // 8)
-    for some in range(0, LOANS, 50):
+    for some in range(0, count, 50):
         census.add(("\n".join(loans[some : some + 50]) + "\n").encode())
     census.add(b"bad\n")
     path = root.parent / "perf_2005Q1.txt"
@@ -56,7 +59,7 @@ def test_it_says_what_to_do_when_no_file_was_taken(headrace: Headrace, arguments
 @SPARK[0]
 @SPARK[1]
 @pytest.mark.crash
-@pytest.mark.timeout(900)  # Java starts three times
+@pytest.mark.timeout(900)  # Java starts twice
 def test_killed_in_the_middle_and_run_again_it_has_every_row_once(tmp_path: Path) -> None:
     root = tmp_path / "state" / "batch"
     entry = given(root)
@@ -92,7 +95,23 @@ def test_killed_in_the_middle_and_run_again_it_has_every_row_once(tmp_path: Path
     count = LOANS * PERIODS
     amount = PERIODS * sum(range(LOANS)) + count // 4
     assert rows == (count, count, count * (count + 1) // 2, amount)
-    third = subprocess.run([*command, "--json"], env=environ, capture_output=True, text=True, check=True)
-    told = json.loads(third.stdout)[0]
-    assert (told["rows"], told["rejected"], told["is_new"]) == (count, {"field_count": 1}, False)
-    assert "2005Q1: this file is converted already" in third.stderr
+
+
+class TestOnSpark:
+    pytestmark = SPARK
+
+    def test_a_file_that_is_converted_already_is_told_and_stays(
+        self,
+        headrace: Headrace,
+        state: State,
+        spark: SparkSession,  # noqa: F811  the fixture above
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("cli.batch.spark._shared", lambda: spark)
+        given(state.root / "batch", 50)
+        answers = [headrace("batch", "performance", "--json") for _ in range(2)]
+        told = [json.loads(answer.out)[0] for answer in answers]
+        assert [(it["rows"], it["rejected"], it["is_new"]) for it in told] == [
+            (50 * PERIODS, {"field_count": 1}, is_new) for is_new in (True, False)
+        ]
+        assert "2005Q1: this file is converted already" in answers[1].err
