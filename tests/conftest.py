@@ -1,7 +1,9 @@
 """What all tests share: untimed property tests (a busy machine is no bug), and a clock moved by hand."""
 
+import functools
 import os
 
+import botocore.session
 import pytest
 from hypothesis import settings
 
@@ -11,6 +13,9 @@ from tests.doubles.clock import ManualClock
 settings.register_profile("headrace", deadline=None)
 settings.register_profile("brief", deadline=None, max_examples=5)  # for what only has to run, as in a recipe
 settings.load_profile("headrace")
+
+# A service's model is read once in a process, not for each of the many sessions.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 # Every Java here has a short life: compiled once and quickly, and with its classes loaded already where
 # `make test` has left them, Spark takes a quarter of the processor time to start.
