@@ -61,7 +61,15 @@ class Site:
         folder = self.place.state.deployment
         assembly = synthesize(self.stage, self.place.environ, folder / self.stage.name)
         program, home = install(self.place.environ), folder / f"cdk-{self.stage.name}"
-        cli = CdkCli(program, home, self.cloud.environ, self.say, self.account.hide, (self.held,))
+        cli = CdkCli(
+            program,
+            home,
+            self.cloud.environ,
+            self.say,
+            self.account.hide,
+            holding=(self.held,),
+            credentials=self.cloud.credentials,
+        )
         return Deployment(self.stage, self.account, self.stacks, assembly, cli, self.say)
 
     def _build(self) -> None:
@@ -90,7 +98,7 @@ def opened(place: Place, name: str, *, start: bool = True) -> Iterator[Site]:
     ):
         cloud = target.reach(start=start)
         account = cloud.account()
-        tell(f"stage {stage.name}: {account}")
+        tell(f"stage {stage.name}: {account}" + (f", at {cloud.endpoint}" if cloud.endpoint else ""))
         with _hiding(account), plainly(f"stage {stage.name}"):
             yield Site(place, stage, target, cloud, account, held)
 
@@ -119,4 +127,6 @@ def environ_of(place: Place, name: str) -> Mapping[str, str]:
     """What a command needs that works on the deployed stage. Raises SettingsError, DeploymentFailed."""
     stage = Stage.read(name)
     with plainly(f"stage {stage.name}"):
-        return target_of(place, stage).environ()
+        target = target_of(place, stage)
+        target.reach(start=False)
+        return target.environ()

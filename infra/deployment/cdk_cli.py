@@ -22,7 +22,6 @@ _PROGRAM = "node_modules/aws-cdk/bin/cdk"
 _QUIET = {
     "CDK_DISABLE_CLI_TELEMETRY": "true",
     "CDK_DISABLE_VERSION_CHECK": "true",
-    "AWS_EC2_METADATA_DISABLED": "true",  # a laptop would wait for an answer that never comes
     "AWS_SDK_JS_SUPPRESS_MAINTENANCE_MODE_MESSAGE": "1",
 }
 _LAST_LINES = 8  # all were shown as they came
@@ -35,6 +34,7 @@ class CdkCli:
 
     `home`: where it keeps which account an access key is of, apart from other projects.
     `holding`: open files that it holds as long as it runs, even when its caller has been killed: its turn.
+    `credentials` are asked for at each start: those of the account that was shown, whatever it would find.
     """
 
     program: Path
@@ -43,13 +43,14 @@ class CdkCli:
     say: Callable[[str], None]
     hide: Callable[[str], str] = str
     holding: tuple[int, ...] = ()
+    credentials: Callable[[], Mapping[str, str]] = dict
 
     def run(self, *arguments: str) -> None:
         """Run it to its end. Raises DeploymentFailed with the last that it said."""
         quiet = ("--ci", "--no-notices", "--no-color")
         with subprocess.Popen(
             [str(_NODE / "bin/node"), str(self.program), *arguments, *quiet],
-            env=_environ(self.environ, self.home),
+            env=_environ({**self.environ, **self.credentials()}, self.home),
             cwd=ROOT,
             pass_fds=self.holding,
             stdin=subprocess.DEVNULL,
@@ -92,7 +93,8 @@ def install(environ: Mapping[str, str], folder: Path = FOLDER) -> Path:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".cli-") as work:
         for path in LOCKED:
             shutil.copy(path, work)
-        command = [str(_NODE / "bin/node"), str(_NPM), "ci", "--prefer-offline", "--no-audit", "--no-fund"]
+        options = ["--prefer-offline", "--no-audit", "--no-fund", "--ignore-scripts"]
+        command = [str(_NODE / "bin/node"), str(_NPM), "ci", *options]
         done = subprocess.run(
             command, cwd=work, env=_environ(environ, None), capture_output=True, text=True, check=False
         )

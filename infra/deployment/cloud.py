@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from headrace.errors import DeploymentFailed, SettingsError
@@ -13,6 +13,19 @@ if TYPE_CHECKING:
 _ATTEMPTS = 8
 _SHOWN_DIGITS = 4
 _MOST_WORDS = 1_000
+_NOT_TAKEN = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+"""What services call credentials that are wrong or have ended; each has its own word."""
 
 
 class Account(NamedTuple):
@@ -42,24 +55,34 @@ class Cloud:
     environ: Mapping[str, str]
     session: "boto3.session.Session"
     endpoint: str | None
+    _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def client(self, service: str) -> Any:  # noqa: ANN401  each service has a type of its own
-        """A client that tries again, by botocore's own rules, where a call can be repeated."""
+        """The client, made once, that tries again by botocore's own rules where a call can be repeated."""
         from botocore.config import Config  # noqa: PLC0415  slow to import, as boto3 is
 
-        config = Config(retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"})
-        make: Any = self.session.client
-        return make(service, endpoint_url=self.endpoint, config=config)
+        if service not in self._clients:
+            config = Config(retries={"total_max_attempts": _ATTEMPTS, "mode": "standard"})
+            make: Any = self.session.client
+            self._clients[service] = make(service, endpoint_url=self.endpoint, config=config)
+        return self._clients[service]
 
     def account(self) -> Account:
-        """Whose credentials these are. Raises SettingsError when there are none, or they are not taken."""
-        import botocore.exceptions  # noqa: PLC0415  loaded with boto3 by now
-
-        try:
-            told = self.client("sts").get_caller_identity()
-        except botocore.exceptions.ClientError as error:
-            raise SettingsError(f"AWS does not take these credentials: {error}") from error
+        """Whose credentials these are."""
+        told = self.client("sts").get_caller_identity()
         return Account(told["Account"], told["Arn"], str(self.session.region_name))
+
+    def credentials(self) -> dict[str, str]:
+        """The very credentials, for a process that would find others, or ask for a code once more."""
+        found = self.session.get_credentials()
+        if found is None:
+            return {}
+        keys = found.get_frozen_credentials()
+        return {
+            "AWS_ACCESS_KEY_ID": keys.access_key or "",
+            "AWS_SECRET_ACCESS_KEY": keys.secret_key or "",
+            "AWS_SESSION_TOKEN": keys.token or "",
+        }
 
 
 def connect(environ: Mapping[str, str], region: str) -> Cloud:
@@ -90,12 +113,26 @@ def plainly(what: str) -> Iterator[None]:
 
     try:
         yield
-    except (
-        botocore.exceptions.NoCredentialsError,
-        botocore.exceptions.PartialCredentialsError,
-        botocore.exceptions.TokenRetrievalError,
-    ) as error:
-        raise SettingsError(f"AWS credentials are missing or have ended: {error}") from error
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
         told = str(error)[-_MOST_WORDS:]  # some repeat the whole template first
+        if _is_of_credentials(error):
+            raise SettingsError(
+                f"AWS credentials are missing or have ended: {told}; renew them and repeat the command"
+            ) from error
         raise DeploymentFailed(f"{what}: {told}") from error
+
+
+def _is_of_credentials(error: Exception) -> bool:
+    from botocore import exceptions  # noqa: PLC0415  loaded by now
+
+    if isinstance(error, exceptions.ClientError):
+        return error.response["Error"].get("Code") in _NOT_TAKEN
+    return isinstance(
+        error,
+        exceptions.CredentialRetrievalError
+        | exceptions.LoginError
+        | exceptions.NoCredentialsError
+        | exceptions.PartialCredentialsError
+        | exceptions.SSOError
+        | exceptions.TokenRetrievalError,
+    )

@@ -81,6 +81,12 @@ def test_a_stage_whose_job_does_not_run_fails_its_smoke_test(headrace: Headrace)
     assert "the window holds 0 of 100 records" in answer.err
 
 
+def test_a_laptop_where_nothing_runs_is_told_at_once(headrace: Headrace) -> None:
+    answer = headrace("smoke", "--stage", "local")
+    assert answer.code == 1
+    assert "no local stack runs" in answer.err
+
+
 def test_a_stage_that_is_not_there_is_wrong_use(headrace: Headrace) -> None:
     answer = headrace("smoke", "--stage", "nowhere")
     assert answer.code == 2

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,12 +73,25 @@ def test_a_failure_tells_its_last_words_hidden_too(tmp_path: Path, said: list[st
         cli(tmp_path, said, "console.log('stack 123'); process.exit(3)").run("deploy")
 
 
-def test_it_is_told_to_be_quiet_and_asks_no_metadata_service(tmp_path: Path, said: list[str]) -> None:
-    shown = "for (const name of ['CDK_DISABLE_CLI_TELEMETRY', 'AWS_EC2_METADATA_DISABLED', 'CDK_HOME'])"
+def test_it_is_told_to_be_quiet_and_where_its_own_folder_is(tmp_path: Path, said: list[str]) -> None:
+    shown = "for (const name of ['CDK_DISABLE_CLI_TELEMETRY', 'CDK_HOME'])"
     cli(
         tmp_path, said, f"{shown} console.log(process.env[name]); console.log(process.argv.slice(2).join())"
     ).run("x")
-    assert said == ["true", "true", str(tmp_path / "home"), "x,--ci,--no-notices,--no-color"]
+    assert said == ["true", str(tmp_path / "home"), "x,--ci,--no-notices,--no-color"]
+
+
+def test_each_start_takes_the_credentials_of_that_moment(tmp_path: Path, said: list[str]) -> None:
+    keys = iter("ab")
+    shown = cli(tmp_path, said, "console.log(process.env.AWS_ACCESS_KEY_ID)")
+    fresh = replace(
+        shown,
+        environ={**os.environ, "AWS_ACCESS_KEY_ID": "old"},
+        credentials=lambda: {"AWS_ACCESS_KEY_ID": next(keys)},
+    )
+    fresh.run("x")
+    fresh.run("x")
+    assert said == ["a", "b"]
 
 
 def test_an_interruption_ends_it_and_goes_on(tmp_path: Path) -> None:
