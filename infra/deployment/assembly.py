@@ -1,6 +1,7 @@
 """A stage's stacks as the CDK has synthesized them into a folder, in the order in which they are made."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -55,7 +56,8 @@ class Assembly:
 
 def synthesize(stage: Stage, environ: Mapping[str, str], into: Path) -> Assembly:
     """Run the CDK app for the stage, in a process of its own. Raises DeploymentFailed with what it said."""
-    into.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(into, ignore_errors=True)  # what an earlier file of the stage asked for is not deployed
+    into.mkdir(parents=True)
     done = subprocess.run(
         [sys.executable, "-m", "infra.app", "--stage", stage.name],
         env={**environ, "CDK_OUTDIR": str(into.resolve())},

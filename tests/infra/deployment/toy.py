@@ -51,7 +51,8 @@ def template(*, keep: bool = False, days: int = 7, name: str = "toy-events", ala
     }
     if alarm:
         resources["Topic"] = {"Type": "AWS::SNS::Topic"}
-    return {"Resources": resources}
+    exported = {"Value": {"Ref": "Events"}, "Export": {"Name": f"{STACK}:Events"}}
+    return {"Resources": resources, "Outputs": {"Events": exported}}
 
 
 def write(folder: Path, given: Any, images: Any = None) -> Assembly:
