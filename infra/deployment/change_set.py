@@ -6,31 +6,40 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from headrace.errors import DeploymentFailed
+from headrace.ops.clock import new_ulid
 from infra.deployment import changes
 from infra.deployment.assembly import Declared
 from infra.deployment.bootstrap import asset_bucket
 from infra.deployment.changes import Change
 from infra.deployment.cloud import Account
-from infra.deployment.stacks import NOT_YET, Stacks
+from infra.deployment.stacks import BEGUN_BADLY, NOT_YET, Stacks
 from infra.local.deployment import LONGEST_BODY
 
 NAME = "headrace-view"
 _NOTHING = ("didn't contain changes", "No updates are to be performed")
 _NOT_EXPORTED = "No export named"
+_FIRST = {
+    "DELETE_FAILED": "`headrace destroy` finishes that first",
+    "UPDATE_ROLLBACK_FAILED": "`headrace deploy` first rolls it back to its end",
+}
+"""What has to be done before CloudFormation says anything of a change."""
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
 def view(stacks: Stacks, account: Account, declared: Declared, parameters: Mapping[str, str]) -> list[Change]:
     """What deploying the stack would do now.
 
-    A stack that is not there is not asked about, since that would make an empty one. Where it needs what
-    another stack does not export yet, the templates are compared instead.
+    A stack that is not there is not asked about, since that would make an empty one; one whose making failed
+    is made anew. Where it needs what another stack does not export yet, the templates are compared instead.
+    Raises DeploymentFailed.
     """
-    if stacks.status(declared.name) in NOT_YET:
+    if (status := stacks.settle(declared.name)) in NOT_YET | BEGUN_BADLY:
         return changes.all_made(declared.name, declared.template)
+    if status in _FIRST:
+        raise DeploymentFailed(f"stack {declared.name} is {status}: {_FIRST[status]}")
     client = stacks.cloud.client("cloudformation")
-    place = {"StackName": declared.name, "ChangeSetName": NAME}
-    client.delete_change_set(**place)  # one that a run left that was cut off
+    # A name of its own: of two operators none sees, or removes, the other's.
+    place = {"StackName": declared.name, "ChangeSetName": f"{NAME}-{new_ulid(stacks.clock)}"}
     client.create_change_set(
         **place,
         ChangeSetType="UPDATE",

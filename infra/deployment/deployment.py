@@ -45,11 +45,12 @@ class Deployment:
     def bootstrap(self) -> None:
         """Make it, or bring it up to date."""
         self.stacks.mend(bootstrap.STACK)
+        self.stacks.clear(bootstrap.STACK)
         place = f"aws://{self.account.number}/{self.account.region}"
         self.cli.run("bootstrap", place, "--app", str(self.assembly.folder))
 
     def mend(self) -> None:
-        """Let every stack that an earlier run left at work, or broken, come to an end from which to go on."""
+        """Let every stack that an earlier run left at work come to an end from which to go on."""
         for stack in self.assembly.stacks:
             self.stacks.mend(stack.name)
 
@@ -62,7 +63,12 @@ class Deployment:
         ]
 
     def bring_up(self, parameters: Mapping[str, str]) -> None:
-        """Deploy all stacks. Raises DeploymentFailed with what the CDK's command line said last."""
+        """Deploy all stacks; one whose making failed is removed first.
+
+        Raises DeploymentFailed with what the CDK's command line said last.
+        """
+        for stack in self.assembly.stacks:
+            self.stacks.clear(stack.name)
         given = [
             word
             for stack in self.assembly.stacks

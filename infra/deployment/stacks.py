@@ -1,8 +1,9 @@
 """The stacks of an account as CloudFormation keeps them: their state, what they hold, and their end."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from headrace.errors import DeploymentFailed
@@ -14,7 +15,8 @@ POLL_SECONDS, EMULATOR_POLL_SECONDS = 5.0, 0.05
 NOT_YET = frozenset({"", "REVIEW_IN_PROGRESS", "DELETE_COMPLETE"})
 """Of a stack that holds nothing: never made, only looked at, or gone."""
 
-_BEGUN_BADLY = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
+BEGUN_BADLY = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
+"""Of a stack whose making failed: it cannot be updated, only be removed."""
 
 
 class Resource(NamedTuple):
@@ -40,14 +42,10 @@ class Stacks:
         return EMULATOR_POLL_SECONDS if self.cloud.endpoint else POLL_SECONDS
 
     def names(self, prefix: str) -> list[str]:
-        """The stacks that are there and whose names begin so."""
+        """The stacks that are there, if only to be looked at, and whose names begin so."""
         pages = self._client.get_paginator("describe_stacks").paginate()
-        found = [stack for page in pages for stack in page["Stacks"]]
-        return [
-            stack["StackName"]
-            for stack in found
-            if stack["StackName"].startswith(prefix) and stack["StackStatus"] not in NOT_YET
-        ]
+        found = [stack["StackName"] for page in pages for stack in page["Stacks"]]
+        return [name for name in found if name.startswith(prefix)]
 
     def find(self, name: str) -> dict[str, Any] | None:
         """What CloudFormation says of the stack; None when there is none."""
@@ -77,22 +75,33 @@ class Stacks:
         return status
 
     def mend(self, name: str) -> None:
-        """Bring a stack that something has cut off into a state that an update begins from.
+        """Let what was cut off come to an end from which to go on.
 
-        Raises DeploymentFailed for one that was to be destroyed, and is there in part.
+        Raises DeploymentFailed for a stack that cannot be rolled back, or that is half destroyed.
         """
         if (status := self.settle(name)) == "UPDATE_ROLLBACK_FAILED":
             self.say(f"{name}: {status}, rolling it back to its end")
             self._client.continue_update_rollback(StackName=name)
             status = self.settle(name)
+        if status == "UPDATE_ROLLBACK_FAILED":
+            raise DeploymentFailed(
+                f"stack {name} cannot be rolled back: {self._reasons(name)}: mend that, and deploy again"
+            )
         if status == "DELETE_FAILED":
-            raise DeploymentFailed(f"stack {name} is half destroyed: finish `headrace destroy` first")
-        if status in _BEGUN_BADLY:
+            raise DeploymentFailed(
+                f"stack {name} is half destroyed: {self._reasons(name)}: finish `headrace destroy` first"
+            )
+
+    def clear(self, name: str) -> None:
+        """Remove a stack whose making failed, so that it can be made anew. Raises DeploymentFailed."""
+        if (status := self.status(name)) in BEGUN_BADLY:
             self.say(f"{name}: {status}, removing it to make it anew")
             self.delete(name)
 
     def template(self, name: str) -> Template:
-        """As it is deployed."""
+        """As it is deployed; without resources for a stack that holds nothing."""
+        if self.status(name) in NOT_YET:
+            return {"Resources": {}}
         body = self._client.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
         return dict(json.loads(body)) if isinstance(body, str) else dict(body)
 
@@ -118,8 +127,7 @@ class Stacks:
         if stack is None:
             return
         self._client.delete_stack(StackName=name)
-        self.settle(name)
-        if self.status(name) not in NOT_YET:
+        if self.settle(name) not in NOT_YET:
             raise DeploymentFailed(f"stack {name} was not deleted: {self._reasons(stack['StackId'])}")
 
     @property
@@ -127,10 +135,19 @@ class Stacks:
         return self.cloud.client("cloudformation")
 
     def _reasons(self, stack: str) -> str:
-        events = self._client.describe_stack_events(StackName=stack)["StackEvents"]
+        """Why the latest that was asked of the stack failed."""
+        pages = self._client.get_paginator("describe_stack_events").paginate(StackName=stack)
+        events = (event for page in pages for event in page["StackEvents"])  # the newest first
         failed = [
             f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
-            for event in events
+            for event in takewhile(lambda event: not _begins(event), events)
             if event["ResourceStatus"].endswith("_FAILED")
         ]
         return "; ".join(dict.fromkeys(failed)) or "it says no reason"
+
+
+def _begins(event: Mapping[str, Any]) -> bool:
+    """Whether the stack itself, not a resource of it, has begun something."""
+    return event.get("PhysicalResourceId") == event["StackId"] and event["ResourceStatus"].endswith(
+        "_IN_PROGRESS"
+    )

@@ -1,6 +1,7 @@
 """Change sets as CloudFormation answers them, its requests held against its model."""
 
 import json
+import re
 from typing import Any
 
 import boto3
@@ -16,7 +17,7 @@ from infra.deployment.stacks import Stacks
 from tests.doubles.clock import ManualClock
 
 NAME, TOPIC = "headrace-prod-network", "AWS::SNS::Topic"
-PLACE = {"StackName": NAME, "ChangeSetName": change_set.NAME}
+PLACE = {"StackName": NAME, "ChangeSetName": ANY}
 ACCOUNT = Account("111122223333", "arn:aws:iam::111122223333:user/me", "eu-west-1")
 
 
@@ -42,9 +43,8 @@ class Region:
         self.stub.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": NAME})
 
     def makes_change_set(self, **body: Any) -> None:
-        """It is there, the leftover of another run is removed, and one is made."""
+        """It is there, is asked for its parameters, and one is made."""
         self.has()
-        self.stub.add_response("delete_change_set", {}, PLACE)
         self.has()
         given = [
             {"ParameterKey": "Old", "UsePreviousValue": True},
@@ -117,6 +117,7 @@ def test_where_another_stack_does_not_export_yet_the_templates_are_compared(regi
     region.answers("FAILED", "No export named headrace-prod-stream:Key found.")
     region.removes_change_set()
     deployed = json.dumps({"Resources": {"Gone": {"Type": TOPIC}}})
+    region.has()
     region.stub.add_response("get_template", {"TemplateBody": deployed})
     assert [(change.resource, change.fate) for change in view(region, template("One"))] == [
         ("One", Fate.MADE),
@@ -134,7 +135,39 @@ def test_a_long_template_goes_by_the_bootstrap_stacks_bucket(region: Region) -> 
     region.s3.assert_no_pending_responses()
 
 
-def test_a_stack_that_is_only_looked_at_is_made_whole(region: Region) -> None:
-    region.has("REVIEW_IN_PROGRESS")
+@pytest.mark.parametrize("status", ["REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "CREATE_FAILED"])
+def test_a_stack_that_is_only_looked_at_or_whose_making_failed_is_made_whole(
+    region: Region, status: str
+) -> None:
+    region.has(status)
     assert [change.fate for change in view(region, template("One"))] == [Fate.MADE]
     region.stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [("UPDATE_ROLLBACK_FAILED", "`headrace deploy` first rolls"), ("DELETE_FAILED", "`headrace destroy`")],
+)
+def test_of_a_stack_that_is_stuck_it_is_told_what_comes_first(
+    region: Region, status: str, remedy: str
+) -> None:
+    region.has("UPDATE_IN_PROGRESS")
+    region.has(status)
+    with pytest.raises(DeploymentFailed, match=f"stack {NAME} is {status}: {remedy}"):
+        view(region, template("One"))
+
+
+def test_two_operators_who_ask_at_once_do_not_see_each_other(region: Region) -> None:
+    names = []
+    client = region.stacks.cloud.client("cloudformation")
+    client.meta.events.register(
+        "provide-client-params.cloudformation.CreateChangeSet",
+        lambda params, **_: names.append(params["ChangeSetName"]),
+    )
+    for _ in range(2):
+        region.makes_change_set(TemplateBody=ANY)
+        region.answers("CREATE_COMPLETE")
+        region.removes_change_set()
+        view(region, template("One"))
+    assert len(set(names)) == 2
+    assert all(re.fullmatch("[a-zA-Z][-a-zA-Z0-9]{,127}", name) for name in names)
