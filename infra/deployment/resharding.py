@@ -41,18 +41,22 @@ def reshard(
     """
     for count in steps(shards_of(client, stream, clock), wanted):
         client.update_shard_count(StreamName=stream, TargetShardCount=count, ScalingType="UNIFORM_SCALING")
-        shards_of(client, stream, clock)
+        _settled(client, stream, clock, count)
         say(f"{stream}: {count} shards")
 
 
-def _settled(client: "KinesisClient", stream: str, clock: Clock) -> "StreamDescriptionSummaryTypeDef":
+def _settled(
+    client: "KinesisClient", stream: str, clock: Clock, count: int | None = None
+) -> "StreamDescriptionSummaryTypeDef":
+    """What the stream is once nothing is under way, and it has that count of shards."""
     deadline = clock.monotonic() + _PATIENCE_SECONDS
     while True:
         summary = client.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]
-        if summary["StreamStatus"] == "ACTIVE":
+        if summary["StreamStatus"] == "ACTIVE" and count in (None, summary["OpenShardCount"]):
             return summary
         if clock.monotonic() > deadline:
             raise DeploymentFailed(
-                f"stream {stream} is {summary['StreamStatus']} for {_PATIENCE_SECONDS:.0f} s; try again."
+                f"stream {stream} is {summary['StreamStatus']} with {summary['OpenShardCount']} shards for "
+                f"{_PATIENCE_SECONDS:.0f} s; try again."
             )
         clock.sleep(_POLL_SECONDS)

@@ -78,6 +78,14 @@ def test_a_stream_is_brought_to_the_count_step_by_step(service: Service, clock: 
     assert said == ["events: 4 shards", "events: 5 shards"]
 
 
+def test_a_count_that_is_not_there_yet_is_waited_for(service: Service, clock: ManualClock) -> None:
+    service.has(2)
+    service.takes(4)
+    service.has(2)
+    service.has(4)
+    reshard(service.client, "events", 4, clock, print)
+
+
 def test_what_was_cut_off_goes_on_and_what_is_done_is_left(service: Service, clock: ManualClock) -> None:
     service.has(4, status="UPDATING")
     service.has(8)
@@ -93,5 +101,5 @@ def test_a_stream_on_demand_is_left_to_itself(service: Service, clock: ManualClo
 def test_a_stream_that_does_not_settle_is_told(service: Service, clock: ManualClock) -> None:
     for _ in range(362):
         service.has(4, status="UPDATING")
-    with pytest.raises(DeploymentFailed, match="is UPDATING for 1800 s"):
+    with pytest.raises(DeploymentFailed, match="is UPDATING with 4 shards for 1800 s"):
         shards_of(service.client, "events", clock)
