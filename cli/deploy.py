@@ -43,7 +43,7 @@ def _bring_up(site: Site, *, yes: bool) -> None:
     deployment = site.synthesized()
     deployment.check()
     if not deployment.is_bootstrapped():
-        _confirm("The region lacks the CDK's bootstrap stack, CDKToolkit. Make it?", yes=yes)
+        _confirm("The region has no CDKToolkit, the CDK's bootstrap stack, or an old one. Make it?", yes=yes)
         deployment.bootstrap()
     deployment.mend()
     parameters = site.target.make_ready()
@@ -62,7 +62,7 @@ def _bring_up(site: Site, *, yes: bool) -> None:
     else:
         _confirm(f"Deploy stage {site.stage.name}?", yes=yes)
     deployment.bring_up(parameters)
-    site.journal.close()  # what a destruction had left to account for is in the stacks again
+    site.journal.write([])  # what a destruction had left to account for is in the stacks again
 
 
 def _confirm(question: str, *, yes: bool) -> None:

@@ -32,27 +32,33 @@ def command(place: Place, name: str, only: str | None, *, yes: bool) -> int:
     with opened(place, name) as site:
         destruction = Destruction(site.stage, site.stacks, site.say)
         stacks = [stack for stack in destruction.doomed() if only in (None, stack)]
-        held = list(dict.fromkeys([*site.journal.read(), *destruction.held(stacks)]))
-        if not held:
-            tell(f"nothing of stage {name} is deployed here")
+        known = list(dict.fromkeys([*site.journal.read(), *destruction.held(stacks)]))
+        held = [one for one in known if only in (None, one.stack)]
+        if not (stacks or held):
+            tell(f"{only} is not deployed here" if only else f"nothing of stage {name} is deployed here")
             return GOOD
-        console().print(_drawn(site, held))
+        destruction.check(stacks)
+        console().print(_drawn(site, stacks, held))
         _ask(site, held, yes=yes)
-        site.journal.write(held)
+        site.journal.write(known)
         if only in (None, site.stage.stack("cluster")):
             site.target.end()
         for stack in stacks:
             destruction.destroy(stack, held)
-        return _account(site, held)
+        code = _account(site, held)
+        if code == GOOD:
+            site.journal.write([one for one in known if one not in held])
+        return code
 
 
-def _drawn(site: Site, held: list[Held]) -> RenderableType:
+def _drawn(site: Site, stacks: list[str], held: list[Held]) -> RenderableType:
     """How much goes of each stack, and every data store by its name."""
     table = grid("stacks that go")
     table.add_column("stack")
     table.add_column("resources", justify="right")
-    for stack, count in Counter(one.stack for one in held).items():
-        table.add_row(Text(stack), f"{count:,}")
+    counts = Counter(one.stack for one in held)
+    for stack in dict.fromkeys([*stacks, *counts]):
+        table.add_row(Text(stack), f"{counts[stack]:,}")
     stores = grid("what holds data")
     for head in ("", "name", "type"):
         stores.add_column(head)
@@ -101,10 +107,7 @@ def _account(site: Site, held: list[Held]) -> int:
     console().print(table)
     for left in wrong:
         site.say(f"{left.held.name} ({left.held.type}) is {left.state}, and should be {left.held.expected}")
-    if wrong:
-        return FAILED
-    site.journal.close()
-    return GOOD
+    return FAILED if wrong else GOOD
 
 
 def _state(left: Left) -> Text:

@@ -3,6 +3,7 @@
 A run that was cut off is finished by another: what is gone is passed over.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,9 +36,10 @@ class Destruction:
         return sorted(found, key=lambda name: order.get(name, len(order)), reverse=True)
 
     def held(self, names: list[str]) -> list[Held]:
-        """All that the stacks hold, each with whether it is to outlive its stack."""
+        """All that the stacks hold once they are at rest, each with whether it is to outlive its stack."""
         found = []
         for name in names:
+            self.stacks.settle(name)
             template = self.stacks.template(name)["Resources"]
             found += [
                 Held(name, one.physical, one.type, changes.keeps(declared), changes.is_passing(declared))
@@ -47,6 +49,14 @@ class Destruction:
             ]
         return found
 
+    def check(self, names: list[str]) -> None:
+        """Raise DeploymentFailed when a stack that stays needs one that goes, before anything is emptied."""
+        for other in self.doomed():
+            if other not in names:
+                template = json.dumps(self.stacks.template(other))
+                if needed := [name for name in names if f'"{name}:' in template]:  # exports begin so
+                    raise DeploymentFailed(f"stack {other} needs {needed[0]}: destroy {other} first")
+
     def destroy(self, name: str, held: list[Held]) -> None:
         """Empty the stack's buckets that are not kept, and delete it.
 
@@ -54,9 +64,9 @@ class Destruction:
         """
         buckets = [one.name for one in held if one.stack == name and one.type == _BUCKET and not one.kept]
         for attempt in range(_ATTEMPTS):
-            self._empty(buckets)
-            self.say(f"{name}: deleting")
             try:
+                self._empty(buckets)
+                self.say(f"{name}: deleting")
                 self.stacks.delete(name)
             except DeploymentFailed as error:
                 if attempt == _ATTEMPTS - 1 or not buckets:

@@ -1,6 +1,6 @@
 """What a stage held before its end began: a run that was cut off leaves it to the next one."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,13 +18,12 @@ class Journal:
         """What is still to be accounted for."""
         return msgspec.json.decode(self._path.read_bytes(), type=list[Held]) if self._path.exists() else []
 
-    def write(self, held: Iterable[Held]) -> None:
-        """Keep this in the place of what was known."""
+    def write(self, held: Sequence[Held]) -> None:
+        """Keep this in the place of what was known; with nothing to keep, the file goes."""
+        if not held:
+            self._path.unlink(missing_ok=True)
+            return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         new = self._path.with_suffix(".new")
-        new.write_bytes(msgspec.json.encode(list(held)))
+        new.write_bytes(msgspec.json.encode(held))
         new.replace(self._path)
-
-    def close(self) -> None:
-        """All is accounted for."""
-        self._path.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psycopg
@@ -11,18 +10,10 @@ from cli.place import Place
 from headrace.ops.clock import SystemClock
 from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.warehouse import connect
-from infra.local import postgres, processes
+from infra.local import emulator, postgres, processes
 from infra.local.state import State
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one command line came to."""
-
-    code: int
-    out: str
-    err: str
-
+from tests.cli.answer import Answer
+from tests.cli.toy_operator import Operator
 
 Headrace = Callable[..., Answer]
 
@@ -71,3 +62,39 @@ def warehouse_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def database(warehouse_url: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(warehouse_url, autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """The environment of an operator whose account is the emulator's."""
+    state = State(tmp_path_factory.mktemp("emulator") / ".headrace")
+    process = emulator.start(state, os.environ, SystemClock(), preferred=0)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HEADRACE_"))}
+    yield kept | {
+        "AWS_ENDPOINT_URL": emulator.endpoint(process),
+        "AWS_ACCESS_KEY_ID": f"AKIASTAGES{process.port}",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    emulator.stop(state, SystemClock())
+
+
+@pytest.fixture
+def operator(
+    tmp_path: Path,
+    aws: Mapping[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Operator]:
+    """Before whom nothing of the toy stage is there, and who leaves nothing of it."""
+    operator = Operator(tmp_path, aws, capsys, monkeypatch)
+    yield operator
+    monkeypatch.undo()
+    operator.leaves()
+
+
+@pytest.fixture
+def deployed(operator: Operator) -> Operator:
+    """The stack is there, made without the CDK, which takes its seconds."""
+    operator.make()
+    return operator

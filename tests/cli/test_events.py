@@ -22,7 +22,7 @@ from headrace.schemas.codec import FieldError, RejectCode, Rejection, Stage, enc
 from headrace.schemas.records.producer_status import ProducerStatus
 from headrace.schemas.records.user_signup import UserSignup
 from headrace.schemas.records.web_access import WebAccess
-from tests.cli.conftest import Answer
+from tests.cli.answer import Answer
 from tests.doubles.clock import ManualClock
 from tests.doubles.kinesis import KinesisDouble
 
