@@ -79,6 +79,7 @@ def _declare(app: "cdk.App", stage: Stage, artefacts: Artefacts) -> dict[str, "c
     from infra.producers_stack import ProducersStack  # noqa: PLC0415
     from infra.stream_stack import StreamStack  # noqa: PLC0415
     from infra.warehouse_stack import WarehouseStack  # noqa: PLC0415
+    from infra.writer_stack import Others  # noqa: PLC0415
 
     file = stage.file
     stacks: dict[str, cdk.Stack] = {}
@@ -91,11 +92,12 @@ def _declare(app: "cdk.App", stage: Stage, artefacts: Artefacts) -> dict[str, "c
         stacks["warehouse"] = warehouse = WarehouseStack(app, stage, network, stream)
     if file.cluster is not None:
         assert artefacts.job is not None, "a stage with a cluster has the job's archive"
-        stacks["cluster"] = ClusterStack(app, stage, network, stream, warehouse, job_archive=artefacts.job)
+        others = Others(network, stream, warehouse)
+        stacks["cluster"] = ClusterStack(app, stage, others, job_archive=artefacts.job)
     if file.producers is not None:
         stacks["producers"] = ProducersStack(app, stage, network, stream)
     if file.error_desk is not None:
-        stacks["error-desk"] = ErrorDeskStack(app, stage, network, stream, warehouse)
+        stacks["error-desk"] = ErrorDeskStack(app, stage, Others(network, stream, warehouse))
     return stacks
 
 

@@ -8,56 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from infra.cluster import requests, serverless_requests
 from infra.cluster.job_archive import ENTRY
-from infra.network_stack import NetworkStack
 from infra.stacks import cluster_access as access
 from infra.stacks import cluster_nodes as nodes
 from infra.stacks.cluster_alarms import watch_cluster
 from infra.stacks.cluster_buckets import CERTIFICATES, CHECKPOINTS, ClusterBuckets
+from infra.stacks.log_groups import declare_log_group
 from infra.stacks.publish import publish
 from infra.stacks.stage import Stage
-from infra.stacks.warehouse import PORT
-from infra.stream_stack import StreamStack
-from infra.warehouse_stack import WarehouseStack
+from infra.writer_stack import Others, WriterStack
 
 
-class ClusterStack(cdk.Stack):
+class ClusterStack(WriterStack):
     """One stage of the cluster; `job_archive` is the job's archive for the cluster's architecture."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        stage: Stage,
-        network: NetworkStack,
-        stream: StreamStack,
-        warehouse: WarehouseStack,
-        *,
-        job_archive: Path,
-    ) -> None:
-        super().__init__(
-            scope,
-            stage.stack("cluster"),
-            description=f"headrace: cluster of stage {stage.name}",
-            analytics_reporting=False,
-        )
+    def __init__(self, scope: Construct, stage: Stage, others: Others, *, job_archive: Path) -> None:
+        super().__init__(scope, stage, "cluster", others)
         assert stage.file.cluster is not None
-        self._stage, self._wanted = stage, stage.file.cluster
-        self._network, self._stream, self._warehouse = network, stream, warehouse
-        self._buckets = ClusterBuckets(self, stage, stream.key, self._wanted.log_days)
-        self._log = logs.LogGroup(
-            self,
-            "Log",
-            encryption_key=stream.key,
-            retention=logs.RetentionDays.THREE_MONTHS,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
+        self._wanted = stage.file.cluster
+        self._buckets = ClusterBuckets(self, stage, self._key, self._wanted.log_days)
+        self._log = declare_log_group(self, "Log", self._key)
         archive = assets.Asset(self, "JobArchive", path=str(job_archive))
         entry = assets.Asset(self, "JobEntry", path=str(ENTRY))
         role = self._role([archive, entry])
@@ -72,7 +47,7 @@ class ClusterStack(cdk.Stack):
         )
         named = {"name": [{"prefix": requests.name_of(stage)}]}
         ours = {"applicationId": [made["application"]]} if "application" in made else named
-        watch_cluster(self, stream.alarms.of(self), stream.key, self._wanted.engine, ours)
+        watch_cluster(self, self._stream.alarms.of(self), self._key, self._wanted.engine, ours)
 
     def _role(self, code: list[assets.Asset]) -> access.JobRole:
         role = access.JobRole(self, on_ec2=self._wanted.engine == "ec2")
@@ -81,7 +56,7 @@ class ClusterStack(cdk.Stack):
             code=code,
             buckets=self._buckets,
             log=self._log,
-            key=self._stream.key,
+            key=self._key,
         )
         self._warehouse.let_write(role, "stream-job")
         return role
@@ -102,11 +77,11 @@ class ClusterStack(cdk.Stack):
             "job_role": role.role_arn,
             "log_group": self._log.log_group_name,
             "log_uri": f"s3://{self._buckets.logs.bucket_name}",
-            "key": self._stream.key.key_arn,
+            "key": self._key.key_arn,
         }
 
     def _ec2(self, role: access.JobRole) -> dict[str, Any]:
-        key = self._stream.key
+        key = self._key
         role.let_be_a_node(self._buckets, key)
         certificate = f"s3://{self._buckets.job.bucket_name}/{CERTIFICATES}nodes.zip"
         security = nodes.declare_security(self, key, certificate, kerberos=self._wanted.kerberos)
@@ -125,15 +100,7 @@ class ClusterStack(cdk.Stack):
         return made
 
     def _serverless(self) -> dict[str, Any]:
-        door = ec2.SecurityGroup(
-            self,
-            "Door",
-            vpc=self._network.vpc,
-            description="headrace: the stream job",
-            allow_all_outbound=False,
-        )
-        door.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "Kinesis and S3, by endpoints")
-        door.add_egress_rule(ec2.Peer.ipv4(self._network.cidr), ec2.Port.tcp(PORT), "the warehouse")
+        door = self._door("the stream job")
         asked = serverless_requests.application(self._stage, self._subnets(), door.security_group_id)
         made = cdk.CfnResource(
             self, "Application", type="AWS::EMRServerless::Application", properties=_as_template(asked)

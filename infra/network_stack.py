@@ -9,14 +9,16 @@ from infra.stacks.bastion import declare_bastion
 from infra.stacks.endpoints import endpoints
 from infra.stacks.gateways import add_gateways
 from infra.stacks.key import DataKey
+from infra.stacks.log_groups import declare_log_group
 from infra.stacks.stage import Stage
 from infra.stacks.stage_file import Network
+from infra.stacks.stage_stack import StageStack
 
 _PRIVATE, _PUBLIC = "Private", "Public"
 _HTTPS = 443
 
 
-class NetworkStack(cdk.Stack):
+class NetworkStack(StageStack):
     """One stage of the network.
 
     Attributes:
@@ -28,12 +30,7 @@ class NetworkStack(cdk.Stack):
     """
 
     def __init__(self, scope: Construct, stage: Stage) -> None:
-        super().__init__(
-            scope,
-            stage.stack("network"),
-            description=f"headrace: network of stage {stage.name}",
-            analytics_reporting=False,
-        )
+        super().__init__(scope, stage, "network")
         file = stage.file
         wanted = file.network or Network()
         has_public = wanted.nat or (file.producers is not None and file.producers.internet)
@@ -41,7 +38,7 @@ class NetworkStack(cdk.Stack):
         self.vpc = _network(self, wanted, has_public=has_public)
         self.private = ec2.SubnetSelection(subnet_group_name=_PRIVATE)
         self.public = ec2.SubnetSelection(subnet_group_name=_PUBLIC) if has_public else None
-        add_gateways(self.vpc)
+        add_gateways(self.vpc, file.region)
         self.endpoints = self._endpoints(wanted, endpoints(file))
         _log_flows(self, stage, self.vpc)
         if wanted.access == "bastion":
@@ -95,11 +92,6 @@ def _network(scope: Construct, wanted: Network, *, has_public: bool) -> ec2.Vpc:
 
 def _log_flows(scope: Construct, stage: Stage, vpc: ec2.Vpc) -> None:
     """Who spoke to whom, for a month."""
-    group = logs.LogGroup(
-        scope,
-        "FlowLog",
-        encryption_key=DataKey(scope, "Key", stage),
-        retention=logs.RetentionDays.ONE_MONTH,
-        removal_policy=cdk.RemovalPolicy.DESTROY,
-    )
+    key = DataKey(scope, "Key", stage)
+    group = declare_log_group(scope, "FlowLog", key, kept=logs.RetentionDays.ONE_MONTH)
     vpc.add_flow_log("Flows", destination=ec2.FlowLogDestination.to_cloud_watch_logs(group))

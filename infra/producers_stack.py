@@ -18,7 +18,8 @@ from infra.stacks.producer_inputs import read_inputs
 from infra.stacks.producer_spools import Spools
 from infra.stacks.publish import publish
 from infra.stacks.stage import Stage
-from infra.stacks.tasks import accept_pulling, declare_cluster, declare_log, watch_service
+from infra.stacks.stage_stack import StageStack
+from infra.stacks.tasks import accept_pulling, declare_cluster, declare_log, declare_task, watch_service
 from infra.stream_stack import StreamStack
 
 _ONE_AT_A_TIME: dict[str, Any] = {
@@ -30,21 +31,16 @@ _ONE_AT_A_TIME: dict[str, Any] = {
 }
 
 
-class ProducersStack(cdk.Stack):
+class ProducersStack(StageStack):
     """One stage of the producers.
 
     A task that is replaced ends before the next one starts, so that no spool ever has two daemons.
     """
 
     def __init__(self, scope: Construct, stage: Stage, network: NetworkStack, stream: StreamStack) -> None:
-        super().__init__(
-            scope,
-            stage.stack("producers"),
-            description=f"headrace: producers of stage {stage.name}",
-            analytics_reporting=False,
-        )
+        super().__init__(scope, stage, "producers")
         assert stage.file.producers is not None
-        self._stage, self._wanted, self._network, self._key = stage, stage.file.producers, network, stream.key
+        self._wanted, self._network, self._key = stage.file.producers, network, stream.key
         self._public = network.public if self._wanted.internet else None
         self._given = self._give(stream)
         self._cluster = declare_cluster(self, network.vpc, self._key)
@@ -86,16 +82,7 @@ class ProducersStack(cdk.Stack):
 
     def _on_fargate(self, name: str) -> ecs.BaseService:
         assert self._spools is not None
-        task = ecs.FargateTaskDefinition(
-            self,
-            self._id("Task", name),
-            cpu=self._wanted.cpu,
-            memory_limit_mib=self._wanted.memory_mb,
-            runtime_platform=ecs.RuntimePlatform(
-                cpu_architecture=ecs.CpuArchitecture.X86_64,
-                operating_system_family=ecs.OperatingSystemFamily.LINUX,
-            ),
-        )
+        task = declare_task(self, self._id("Task", name), self._wanted)
         self._spools.mount(task, name)
         self._fill(task, name)
         door = self._door(name)

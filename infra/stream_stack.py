@@ -5,6 +5,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from headrace.ops.metrics import UNREADABLE
 from headrace.schemas.archive import DELIVERIES
 from headrace.schemas.records.producer_status import PRODUCER_STATUS
 from headrace.schemas.records.reject import REJECT
@@ -17,6 +18,7 @@ from infra.stacks.delivery import DeliveryStream
 from infra.stacks.key import DataKey
 from infra.stacks.publish import publish
 from infra.stacks.stage import Stage
+from infra.stacks.stage_stack import StageStack
 from infra.stacks.stream_alarms import (
     watch_delivery,
     watch_job,
@@ -27,13 +29,10 @@ from infra.stacks.stream_alarms import (
 from infra.stacks.streams import declare_streams
 from infra.stacks.transform import Transform
 
-UNREADABLE = "unreadable"
-"""What the stream job calls the type of records without a declared one, in its metrics."""
-
 _NOT_DATA = {REJECT.name, PRODUCER_STATUS.name}  # the breaker judges neither
 
 
-class StreamStack(cdk.Stack):
+class StreamStack(StageStack):
     """One stage of the stream stack.
 
     `bundle`: the transform's zip; without one (the local stage) the parameters CodeBucket and CodeKey say
@@ -49,12 +48,11 @@ class StreamStack(cdk.Stack):
     def __init__(self, scope: Construct, stage: Stage, bundle: str | None = None) -> None:
         super().__init__(
             scope,
-            stage.stack("stream"),
-            description=f"headrace: streams, transform and archive of stage {stage.name}",
-            analytics_reporting=False,
+            stage,
+            "stream",
+            "streams, transform and archive",
             synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=not stage.local),
         )
-        self._stage = stage
         self.key = key = DataKey(self, "Key", stage)
         self.streams = declare_streams(self, stage, key)
         self.archive = declare_archive(self, stage, key)

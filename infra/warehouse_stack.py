@@ -9,13 +9,14 @@ from infra.network_stack import NetworkStack
 from infra.stacks import warehouse_access as access
 from infra.stacks.publish import publish
 from infra.stacks.stage import Stage
+from infra.stacks.stage_stack import StageStack
 from infra.stacks.staging import declare_staging
 from infra.stacks.warehouse import PORT, Warehouse
 from infra.stacks.warehouse_alarms import watch_warehouse
 from infra.stream_stack import StreamStack
 
 
-class WarehouseStack(cdk.Stack):
+class WarehouseStack(StageStack):
     """One stage of the warehouse.
 
     Attributes:
@@ -27,14 +28,8 @@ class WarehouseStack(cdk.Stack):
     """
 
     def __init__(self, scope: Construct, stage: Stage, network: NetworkStack, stream: StreamStack) -> None:
-        super().__init__(
-            scope,
-            stage.stack("warehouse"),
-            description=f"headrace: warehouse of stage {stage.name}",
-            analytics_reporting=False,
-        )
-        self._stage, self._key = stage, stream.key
-        self._writers: list[str] = []
+        super().__init__(scope, stage, "warehouse")
+        self._key, self._writers = stream.key, list[str]()
         self.staging = declare_staging(self, stage, self._key)
         self.copy_role = access.declare_copy_role(self, self.staging, stream.archive, self._key)
         self._warehouse = Warehouse(

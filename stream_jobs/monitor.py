@@ -16,7 +16,6 @@ from headrace.warehouse.batch import Committed, FoldedBatch, TypeShare
 from stream_jobs.source.prefetch import ReaderState
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_UNREADABLE = "unreadable"  # an empty label is none to Prometheus
 _NOTHING_READ = ReaderState("", {})
 
 
@@ -68,7 +67,7 @@ class Monitor:
 
     def _shares(self, shares: Sequence[TypeShare]) -> None:
         """Show each type's share and breaker; one that is not looked at any more has neither."""
-        found = {share.record_type or _UNREADABLE: share for share in shares}
+        found = {share.record_type or metrics.UNREADABLE: share for share in shares}
         for name in self._types - found.keys():
             for gauge in (metrics.REJECTED_SHARE, metrics.BREAKER_OPEN):
                 gauge.labels(name).set(0)

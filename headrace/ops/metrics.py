@@ -53,6 +53,9 @@ for _gauge in (WAREHOUSE_LAG, MISSING_RECORDS, SILENT_SOURCES, WRONG_OUTPUTS):
     _gauge.set(math.nan)  # until the books are read, which other processes never do
 del _gauge
 
+UNREADABLE = "unreadable"
+"""The label for records without a declared type: an empty one is none to Prometheus."""
+
 BREAKER_OPEN = Gauge(
     "headrace_breaker_open",
     "1 while too large a share of a type is rejected; `unreadable` for records without a declared type",

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from infra.stacks.key import USE
 from infra.stacks.stage import Stage
 
 MINUTE, FIVE_MINUTES = cdk.Duration.minutes(1), cdk.Duration.minutes(5)
@@ -75,11 +77,25 @@ class Alarms(Construct):
 def declare_topic(scope: Construct, stage: Stage, key: kms.IKey) -> sns.Topic:
     """What all alarms of the stage tell, and who is mailed: whoever the stage file names, once they agree."""
     topic = sns.Topic(scope, "AlarmTopic", master_key=key, enforce_ssl=True)
+    _let_alarms_tell(topic, key)
     if address := stage.file.stream.alarm_email:
         sns.Subscription(
             scope, "AlarmMail", topic=topic, protocol=sns.SubscriptionProtocol.EMAIL, endpoint=address
         )
     return topic
+
+
+def _let_alarms_tell(topic: sns.Topic, key: kms.IKey) -> None:
+    """Into a topic that has a policy, and past its key, come only those who are named there.
+
+    Source: Amazon SNS Developer Guide, "Enable compatibility between event sources from AWS services and
+    encrypted topics".
+    """
+    ours = {"StringEquals": {"aws:SourceAccount": cdk.Stack.of(topic).account}}
+    alarms = iam.ServicePrincipal("cloudwatch.amazonaws.com", conditions=ours)
+    tell = iam.PolicyStatement(principals=[alarms], actions=["sns:Publish"], resources=[topic.topic_arn])
+    topic.add_to_resource_policy(tell)
+    key.add_to_resource_policy(iam.PolicyStatement(principals=[alarms], actions=USE, resources=["*"]))
 
 
 def metric(

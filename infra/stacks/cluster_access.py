@@ -5,20 +5,15 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from infra.stacks.accepted import accept, accept_objects, accept_wildcard
+from infra.stacks.buckets import listing
 from infra.stacks.cluster_buckets import CERTIFICATES, CHECKPOINTS, ClusterBuckets
 from infra.stacks.key import USE, through
+from infra.stacks.streams import let_read
 
-_READ = [
-    "kinesis:DescribeStreamSummary",
-    "kinesis:GetRecords",
-    "kinesis:GetShardIterator",
-    "kinesis:ListShards",
-]
 _KEEP = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
 _WRITE = ["s3:AbortMultipartUpload", "s3:PutObject"]
 _LOG = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
@@ -53,12 +48,11 @@ class JobRole(iam.Role):
         """Read the stream and the code, keep the checkpoint, write the logs."""
         job, engine_logs = buckets.job, buckets.logs
         objects = [job.arn_for_objects(f"{CHECKPOINTS}*"), engine_logs.arn_for_objects("*")]
+        let_read(self, events, key)
         for statement in (
-            _let(_READ, events.stream_arn),
-            through("kinesis", key, ["kms:Decrypt"]),
             _let(["s3:GetObject"], *(one.bucket.arn_for_objects(one.s3_object_key) for one in code)),
             _let(_KEEP, objects[0]),
-            _listing(job, CHECKPOINTS),
+            listing(job, CHECKPOINTS),
             _let(_WRITE, objects[1]),
             through("s3", key, USE),
             _let(_LOG, log.log_group_arn),
@@ -101,11 +95,3 @@ def declare_service_role(scope: Construct, key: kms.IKey, job_role: iam.IRole) -
 
 def _let(actions: list[str], *resources: str) -> iam.PolicyStatement:
     return iam.PolicyStatement(actions=actions, resources=list(resources))
-
-
-def _listing(bucket: s3.IBucket, prefix: str) -> iam.PolicyStatement:
-    return iam.PolicyStatement(
-        actions=["s3:ListBucket"],
-        resources=[bucket.bucket_arn],
-        conditions={"StringLike": {"s3:prefix": f"{prefix}*"}},
-    )

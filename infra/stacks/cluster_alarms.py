@@ -9,6 +9,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 
 from infra.stacks.alarms import FIVE_MINUTES, Alarms, metric
+from infra.stacks.log_groups import declare_log_group
 
 _PATTERNS = {
     "ec2": {
@@ -50,14 +51,8 @@ def watch_cluster(
 
 def _declare_log(scope: cdk.Stack, key: kms.IKey) -> str:
     """What matched, whole, to read when an alarm rings; the ARN, as a rule's target has it."""
-    group = logs.LogGroup(
-        scope,
-        "EventLog",
-        log_group_name=f"/aws/events/{scope.stack_name}",  # EventBridge writes only to such
-        encryption_key=key,
-        retention=logs.RetentionDays.THREE_MONTHS,
-        removal_policy=cdk.RemovalPolicy.DESTROY,
-    )
+    called = f"/aws/events/{scope.stack_name}"  # EventBridge writes only to such
+    group = declare_log_group(scope, "EventLog", key, called=called)
     may_write = {
         "Effect": "Allow",
         "Principal": {"Service": ["delivery.logs.amazonaws.com", "events.amazonaws.com"]},

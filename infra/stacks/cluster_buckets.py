@@ -5,7 +5,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.stacks.archive import access_logs
+from infra.stacks.buckets import access_logs, declare_bucket
 from infra.stacks.stage import Stage
 
 CHECKPOINTS, CERTIFICATES = "checkpoint/", "certificates/"
@@ -24,19 +24,13 @@ class ClusterBuckets(Construct):
         self.logs = self._bucket("Logs", cdk.Duration.days(log_days))
 
     def _bucket(self, name: str, expires: cdk.Duration | None = None) -> s3.Bucket:
-        """Private, encrypted, reached by TLS only."""
-        kept = s3.LifecycleRule(expiration=expires, abort_incomplete_multipart_upload_after=_UNFINISHED)
-        return s3.Bucket(
+        rule = s3.LifecycleRule(expiration=expires, abort_incomplete_multipart_upload_after=_UNFINISHED)
+        return declare_bucket(
             self,
             name,
-            encryption=s3.BucketEncryption.KMS,
-            encryption_key=self._key,
-            bucket_key_enabled=True,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            enforce_ssl=True,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            lifecycle_rules=[kept],
+            self._stage,
+            self._key,
+            rule=rule,
             server_access_logs_bucket=self._logs_of_access,
             server_access_logs_prefix=f"{name.lower()}/",
-            removal_policy=self._stage.data_policy,
         )

@@ -5,7 +5,6 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk.aws_kinesisfirehose import CfnDeliveryStream as Firehose
 from constructs import Construct
@@ -18,6 +17,7 @@ from headrace.schemas.archive import (
 )
 from infra.stacks.accepted import accept, accept_wildcard
 from infra.stacks.key import USE, through
+from infra.stacks.log_groups import declare_log_group
 
 _MIB = 1024 * 1024
 _PARTITIONING_RETRY_SECONDS = 300
@@ -43,13 +43,7 @@ class DeliveryStream(Construct):
     ) -> None:
         super().__init__(scope, f"{delivery.stream.capitalize()}Delivery")
         self._delivery, self._bucket, self._key, self._transform = delivery, bucket, key, transform
-        self._group = logs.LogGroup(
-            self,
-            "Log",
-            encryption_key=key,
-            retention=logs.RetentionDays.THREE_MONTHS,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
+        self._group = declare_log_group(self, "Log", key)
         self._log = self._group.add_stream("Errors")
         self._role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("firehose.amazonaws.com"))
         policy = self._policy(stream)

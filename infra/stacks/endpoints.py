@@ -33,7 +33,6 @@ NEEDS: dict[str, dict[str, str]] = {
     "private producers on Fargate": {
         **_IMAGE,
         "kinesis-streams": "producers put to `events` and `errors`",
-        "secretsmanager": "the tokens of those who push",
     },
     "private producers on EC2": {
         **_IMAGE,
@@ -48,7 +47,6 @@ NEEDS: dict[str, dict[str, str]] = {
         **_IMAGE,
         "kinesis-streams": "the desk reads `errors`",
         "redshift-serverless": "it gets credentials for the warehouse",
-        "sts": "the driver asks who it is",
     },
 }
 """Who needs it -> endpoint -> why. S3 and DynamoDB are not here: their gateways cost nothing."""

@@ -1,4 +1,4 @@
-"""The key that everything at rest is encrypted with, and which services may use it by themselves."""
+"""The key that everything at rest is encrypted with, which logs use by themselves."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -10,7 +10,14 @@ from infra.stacks.stage import Stage
 USE = ["kms:Decrypt", "kms:GenerateDataKey"]
 """What a role needs that reads and writes encrypted data through a service."""
 
-_LOGS = ["kms:Encrypt", *USE, "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
+_LOGS = [
+    "kms:Encrypt",
+    *USE,
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+    "kms:DescribeKey",
+]
 
 
 class DataKey(kms.Key):
@@ -31,22 +38,12 @@ class DataKey(kms.Key):
             resource_name="*",
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
-        self._let(
-            f"logs.{stack.region}.{stack.url_suffix}",
-            [*_LOGS, "kms:DescribeKey"],
-            {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
-        )
-        account = {"StringEquals": {"aws:SourceAccount": stack.account}}
-        self._let("cloudwatch.amazonaws.com", USE, account)  # alarms, to their encrypted topic
-
-    def _let(self, service: str, actions: list[str], conditions: dict[str, dict[str, str]]) -> None:
-        """In a key's own policy `*` is the key."""
         self.add_to_resource_policy(
             iam.PolicyStatement(
-                principals=[iam.ServicePrincipal(service)],
-                actions=actions,
-                resources=["*"],
-                conditions=conditions,
+                principals=[iam.ServicePrincipal(f"logs.{stack.region}.{stack.url_suffix}")],
+                actions=_LOGS,
+                resources=["*"],  # in a key's own policy, the key
+                conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
             )
         )
 

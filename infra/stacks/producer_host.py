@@ -20,15 +20,14 @@ TAG = "headrace:producer"
 _SCRIPT = Path(__file__).with_suffix(".sh")
 _ROOT_DISK_GB = 30  # as the image has it
 
-_AGENT = ["ecs:DeregisterContainerInstance", "ecs:RegisterContainerInstance"]
-_AGENT_OF_ITSELF = [
-    "ecs:Poll",
-    "ecs:StartTelemetrySession",
+_AGENT = [
+    "ecs:DeregisterContainerInstance",
+    "ecs:RegisterContainerInstance",
     "ecs:SubmitAttachmentStateChanges",
     "ecs:SubmitContainerStateChange",
     "ecs:SubmitTaskStateChange",
-    "ecs:UpdateContainerInstancesState",
 ]
+_AGENT_OF_ITSELF = ["ecs:Poll", "ecs:StartTelemetrySession", "ecs:UpdateContainerInstancesState"]
 
 
 class Host(Construct):

@@ -41,10 +41,11 @@ class Stage:
 
     @property
     def data_policy(self) -> "cdk.RemovalPolicy":
-        """Of whatever holds data: whether it outlives its stack."""
+        """Of whatever holds data: whether it outlives its stack, unless the stack could not be made."""
         import aws_cdk as cdk  # noqa: PLC0415  not before its Node is chosen, and no command needs it
 
-        return cdk.RemovalPolicy.RETAIN if self.file.keep_data else cdk.RemovalPolicy.DESTROY
+        kept, gone = cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE, cdk.RemovalPolicy.DESTROY
+        return kept if self.file.keep_data else gone
 
     def stack(self, part: str) -> str:
         """The name of one of its stacks: `headrace-prod-stream`."""

@@ -6,6 +6,7 @@ that of the credentials the operator deploys with.
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +19,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "stages"
 
 Count = Annotated[int, Meta(ge=1, le=1_000)]
 Architecture = Literal["x86_64", "aarch64"]
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
 
 
 class Network(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,7 +51,9 @@ class Warehouse(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Redshift Serverless."""
 
     database: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$"), "its name"] = "headrace"
-    base_rpu: Annotated[int, Meta(ge=4, le=512), "Redshift processing units it starts with, 16 GB each"] = 8
+    base_rpu: Annotated[
+        int, Meta(ge=4, le=512), "Redshift processing units it starts with, 16 GB each: 4, or a multiple of 8"
+    ] = 8
     max_rpu: Annotated[int, Meta(ge=4, le=512), "and may grow to"] = 32
     daily_rpu_hours: Annotated[Count, "RPU-hours a day, at which it turns itself off"] = 100
 
@@ -83,9 +87,11 @@ class Cluster(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Producers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Producer daemons on ECS Fargate, one service for each."""
+    """Producer daemons on ECS, one service for each."""
 
-    names: Annotated[tuple[str, ...], "one daemon each, with a spool of its own"] = ("feed",)
+    names: Annotated[tuple[Name, ...], Meta(min_length=1), "one daemon each, with a spool of its own"] = (
+        "feed",
+    )
     config: Annotated[str, "their producers.toml, relative to the stage file"] = "producers.toml"
     spool: Annotated[
         Literal["efs", "ebs"], "`efs`: a folder each on Fargate; `ebs`: a volume each, retained, on EC2"
@@ -114,7 +120,9 @@ class StageFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A stage's file, whole."""
 
     region: Annotated[str, Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$"), "the AWS region"] = "us-east-1"
-    keep_data: Annotated[bool, "whether streams, buckets, keys and tables outlive `make destroy`"] = True
+    keep_data: Annotated[bool, "whether streams, buckets, spools, keys and warehouse outlive the stacks"] = (
+        True
+    )
     network: Network | None = None
     stream: Stream = Stream()
     warehouse: Warehouse | None = None
@@ -129,7 +137,7 @@ _NEEDS = {
     "producers": ("network",),
     "error_desk": ("network", "warehouse"),
 }
-_LEAST_ZONES, _LEAST_TASK_TYPES = 3, 4
+_LEAST_ZONES, _LEAST_TASK_TYPES, _LEAST_RPU = 3, 4, 4
 
 
 def read_stage_file(name: str, folder: Path = FOLDER) -> StageFile:
@@ -147,36 +155,65 @@ def read_stage_file(name: str, folder: Path = FOLDER) -> StageFile:
         ) from None
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: {error}") from error
-    if problems := _problems(said):
+    if problems := list(_problems(said)):
         raise SettingsError(f"{path}:\n  " + "\n  ".join(problems))
     return said
 
 
-def _problems(said: StageFile) -> list[str]:
+def _problems(said: StageFile) -> Iterator[str]:
     """What each key allows and all of them together do not."""
-    found = [
-        f"[{stack}] needs [{needed}] too"
-        for stack, others in _NEEDS.items()
-        for needed in others
-        if getattr(said, stack) is not None and getattr(said, needed) is None
-    ]
-    if said.warehouse and said.network and len(said.network.zones) < _LEAST_ZONES:
-        found.append("network.zones: the warehouse needs three availability zones")
-    elif said.network and not said.network.zones:
-        found.append("network.zones: name one availability zone at least")
-    if said.network and (
-        strange := [zone for zone in said.network.zones if not zone.startswith(said.region)]
-    ):
-        found.append(f"network.zones: {', '.join(strange)} is not in region {said.region}")
-    if said.warehouse and said.warehouse.max_rpu < said.warehouse.base_rpu:
-        found.append("warehouse.max_rpu is below warehouse.base_rpu")
-    if said.cluster and said.cluster.max_task_nodes and len(said.cluster.task_types) < _LEAST_TASK_TYPES:
-        found.append(
-            "cluster.task_types: give four types at least, so that one that is short does not matter"
-        )
-    if said.cluster and said.cluster.engine == "ec2" and (strange := _of_other_machines(said.cluster)):
-        found.append(f"cluster.architecture: {', '.join(strange)} is not {said.cluster.architecture}")
-    return found
+    for stack, others in _NEEDS.items():
+        for needed in others:
+            if getattr(said, stack) is not None and getattr(said, needed) is None:
+                yield f"[{stack}] needs [{needed}] too"
+    if said.network:
+        yield from _of_network(said.network, said)
+    if said.warehouse:
+        yield from _of_warehouse(said.warehouse)
+    if said.cluster:
+        yield from _of_cluster(said.cluster)
+    if said.producers:
+        yield from _of_producers(said.producers)
+    if said.error_desk:
+        yield from _of_task("error_desk", said.error_desk)
+
+
+def _of_network(wanted: Network, said: StageFile) -> Iterator[str]:
+    if said.warehouse and len(wanted.zones) < _LEAST_ZONES:
+        yield "network.zones: the warehouse needs three availability zones"
+    elif not wanted.zones:
+        yield "network.zones: name one availability zone at least"
+    if strange := [zone for zone in wanted.zones if not zone.startswith(said.region)]:
+        yield f"network.zones: {', '.join(strange)} is not in region {said.region}"
+
+
+def _of_warehouse(wanted: Warehouse) -> Iterator[str]:
+    for rpu in (wanted.base_rpu, wanted.max_rpu):
+        if rpu != _LEAST_RPU and rpu % 8:
+            yield f"warehouse: {rpu} RPU, where Redshift Serverless takes {_LEAST_RPU} or a multiple of 8"
+    if wanted.max_rpu < wanted.base_rpu:
+        yield "warehouse.max_rpu is below warehouse.base_rpu"
+
+
+def _of_cluster(wanted: Cluster) -> Iterator[str]:
+    if wanted.max_task_nodes and len(wanted.task_types) < _LEAST_TASK_TYPES:
+        yield "cluster.task_types: give four types at least, so that one that is short does not matter"
+    if wanted.engine == "ec2" and (strange := _of_other_machines(wanted)):
+        yield f"cluster.architecture: {', '.join(strange)} is not {wanted.architecture}"
+
+
+def _of_producers(wanted: Producers) -> Iterator[str]:
+    if len({name.replace("-", "") for name in wanted.names}) < len(wanted.names):
+        yield "producers.names: two are the same but for their hyphens"
+    if wanted.spool == "efs":
+        yield from _of_task("producers", wanted)
+
+
+def _of_task(table: str, wanted: Producers | ErrorDesk) -> Iterator[str]:
+    """Source: Amazon ECS Developer Guide, "Task CPU and memory"."""
+    least, most = 2 * wanted.cpu, 8 * wanted.cpu
+    if not least <= wanted.memory_mb <= most or (wanted.memory_mb % 1024 and wanted.memory_mb != least):
+        yield f"{table}.memory_mb: Fargate gives {wanted.cpu} CPU units {least} to {most} MB, by whole GB"
 
 
 def _of_other_machines(cluster: Cluster) -> list[str]:

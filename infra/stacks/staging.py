@@ -5,28 +5,15 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.stacks.archive import access_logs
+from infra.stacks.buckets import access_logs, declare_bucket
 from infra.stacks.stage import Stage
 
 _LEFT_BEHIND = cdk.Duration.days(7)  # by writers that were killed: they remove what they loaded
+_UNFINISHED = cdk.Duration.days(1)
 
 
 def declare_staging(scope: Construct, stage: Stage, key: kms.IKey) -> s3.Bucket:
-    """Private, encrypted, reached by TLS only."""
-    return s3.Bucket(
-        scope,
-        "Staging",
-        encryption=s3.BucketEncryption.KMS,
-        encryption_key=key,
-        bucket_key_enabled=True,
-        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-        enforce_ssl=True,
-        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-        lifecycle_rules=[
-            s3.LifecycleRule(
-                expiration=_LEFT_BEHIND, abort_incomplete_multipart_upload_after=cdk.Duration.days(1)
-            )
-        ],
-        server_access_logs_bucket=access_logs(scope, stage),
-        removal_policy=stage.data_policy,
-    )
+    """Nothing in it is needed once it is loaded."""
+    rule = s3.LifecycleRule(expiration=_LEFT_BEHIND, abort_incomplete_multipart_upload_after=_UNFINISHED)
+    logs = access_logs(scope, stage)
+    return declare_bucket(scope, "Staging", stage, key, rule=rule, server_access_logs_bucket=logs)

@@ -1,6 +1,6 @@
 """The alarms on the promises: streams, transform, delivery, the stream job and the producers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
@@ -45,11 +45,8 @@ def watch_transform(alarms: Alarms, function: lambda_.IFunction, namespace: str)
     }
     text = "Records lie whole under the archive's error prefix: replay them."
     alarms.add("TransformFailedRecords", text, told["RecordsFailed"], 0)
-    share = cloudwatch.MathExpression(
-        expression=f"IF(rejected + delivered >= {_REJECTED_OF}, rejected / (rejected + delivered), 0)",
-        using_metrics={"rejected": told["RecordsRejected"], "delivered": told["RecordsDelivered"]},
-        period=FIVE_MINUTES,
-    )
+    judged = {"rejected": told["RecordsRejected"], "delivered": told["RecordsDelivered"]}
+    share = _share("rejected", "(rejected + delivered)", judged, of=_REJECTED_OF)
     text = "The transform rejects more than 5 % of the records."
     alarms.add("TransformRejects", text, share, _REJECTED_SHARE)
 
@@ -92,7 +89,8 @@ def watch_job(
         name: metric(namespace, name, dimensions, "Sum", FIVE_MINUTES)
         for name in ("LateRecords", "WindowRecords")
     }
-    share = _share("late", told["LateRecords"], told["WindowRecords"], of=_LATE_OF)
+    judged = {"late": told["LateRecords"], "whole": told["WindowRecords"]}
+    share = _share("late", "whole", judged, of=_LATE_OF)
     alarms.add("LateShare", "More than 5 % of the records came late for their window.", share, _LATE_SHARE)
 
 
@@ -106,11 +104,9 @@ def watch_producers(alarms: Alarms, namespace: str) -> None:
 
 
 def _share(
-    part: str, few: cloudwatch.IMetric, whole: cloudwatch.IMetric, *, of: int
+    part: str, whole: str, judged: Mapping[str, cloudwatch.IMetric], *, of: int
 ) -> cloudwatch.MathExpression:
-    """Which part of the whole the few are; of less than `of` nothing is judged."""
+    """Which part of the whole it is; of less than `of` nothing is judged."""
     return cloudwatch.MathExpression(
-        expression=f"IF(whole >= {of}, {part} / whole, 0)",
-        using_metrics={part: few, "whole": whole},
-        period=FIVE_MINUTES,
+        expression=f"IF({whole} >= {of}, {part} / {whole}, 0)", using_metrics=judged, period=FIVE_MINUTES
     )

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -11,12 +12,26 @@ from headrace.schemas.streams import STREAMS, Stream
 from infra.local.streams import RETENTION_HOURS
 from infra.stacks.accepted import accept
 from infra.stacks.keeping import unless_there
+from infra.stacks.key import through
 from infra.stacks.stage import Stage
+
+_READ = [
+    "kinesis:DescribeStreamSummary",
+    "kinesis:GetRecords",
+    "kinesis:GetShardIterator",
+    "kinesis:ListShards",
+]
 
 
 def declare_streams(scope: Construct, stage: Stage, key: kms.IKey) -> dict[str, kinesis.IStream]:
     """Each declared stream by its name; records outlive the stack."""
     return {name: _declare(scope, stage, key, stream) for name, stream in STREAMS.items()}
+
+
+def let_read(role: iam.Role, stream: kinesis.IStream, key: kms.IKey) -> None:
+    """Let the role read this stream."""
+    role.add_to_policy(iam.PolicyStatement(actions=_READ, resources=[stream.stream_arn]))
+    role.add_to_policy(through("kinesis", key, ["kms:Decrypt"]))
 
 
 def _declare(scope: Construct, stage: Stage, key: kms.IKey, declared: Stream) -> kinesis.IStream:

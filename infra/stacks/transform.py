@@ -5,20 +5,19 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra import bundle
 from infra.local.deployment import FUNCTION
 from infra.stacks.accepted import accept
 from infra.stacks.key import through
+from infra.stacks.log_groups import declare_log_group
 from infra.stacks.stage import Stage
 
 SERVICE = "transform"
 """What it calls itself in its metrics and its log."""
 
 TIMEOUT = cdk.Duration.seconds(60)
-_LOG_DAYS = logs.RetentionDays.THREE_MONTHS
 
 
 class Transform(lambda_.Function):
@@ -27,13 +26,7 @@ class Transform(lambda_.Function):
     def __init__(
         self, scope: Construct, stage: Stage, code: lambda_.Code, errors: kinesis.IStream, key: kms.IKey
     ) -> None:
-        log = logs.LogGroup(
-            scope,
-            "TransformLog",
-            encryption_key=key,
-            retention=_LOG_DAYS,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
+        log = declare_log_group(scope, "TransformLog", key)
         role = iam.Role(scope, "TransformRole", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         super().__init__(
             scope,

@@ -8,6 +8,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_redshiftserverless as serverless
 from constructs import Construct
 
+from infra.stacks.log_groups import declare_log_group
 from infra.stacks.stage import Stage
 from infra.stacks.warehouse_service import workgroup_of
 
@@ -89,18 +90,12 @@ class Warehouse(Construct):
         )
         made.apply_removal_policy(stage.data_policy)
         for audit in _AUDITS:
-            made.node.add_dependency(self._log(audit, f"/aws/redshift/{name}/{audit}", key))
+            called = f"/aws/redshift/{name}/{audit}"  # where Redshift looks for it
+            year = logs.RetentionDays.ONE_YEAR
+            made.node.add_dependency(
+                declare_log_group(self, audit.capitalize(), key, called=called, kept=year)
+            )
         return made
-
-    def _log(self, audit: str, name: str, key: kms.IKey) -> logs.LogGroup:
-        return logs.LogGroup(
-            self,
-            audit.capitalize(),
-            log_group_name=name,  # where Redshift looks for it
-            encryption_key=key,
-            retention=logs.RetentionDays.ONE_YEAR,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-        )
 
     def _door(self, vpc: ec2.IVpc, cidr: str) -> ec2.SecurityGroup:
         """In: the network's own range. Out: HTTPS, to what the network has endpoints for."""

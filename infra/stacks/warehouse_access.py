@@ -8,6 +8,7 @@ from constructs import Construct
 
 from headrace.schemas.archive import DELIVERIES
 from infra.stacks.accepted import accept_objects, accept_wildcard
+from infra.stacks.buckets import listing
 from infra.stacks.key import USE, through
 from infra.stacks.stage import Stage
 from infra.stacks.warehouse import Warehouse
@@ -33,7 +34,7 @@ def declare_copy_role(scope: Construct, staging: s3.IBucket, archive: s3.IBucket
         role.add_to_policy(
             iam.PolicyStatement(actions=["s3:GetObject"], resources=[bucket.arn_for_objects(f"{prefix}*")])
         )
-        role.add_to_policy(_listing(bucket, prefix))
+        role.add_to_policy(listing(bucket, prefix))
         accept_objects(role, bucket, prefix, reason=_NAMED_LATER)
     role.add_to_policy(through("s3", key, ["kms:Decrypt"]))
     return role
@@ -82,11 +83,3 @@ class Analyst(iam.Role):
         ):
             self.add_to_policy(statement)
         accept_wildcard(self, "Resource::*", reason="Statements have no ARN; a condition keeps to one's own.")
-
-
-def _listing(bucket: s3.IBucket, prefix: str) -> iam.PolicyStatement:
-    return iam.PolicyStatement(
-        actions=["s3:ListBucket"],
-        resources=[bucket.bucket_arn],
-        conditions={"StringLike": {"s3:prefix": f"{prefix}*"}},
-    )

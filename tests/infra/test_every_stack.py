@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,27 @@ def test_no_policy_has_a_wildcard_without_a_reason() -> None:
     assert all(reason for reasons in WILDCARDS.values() for reason in reasons.values())
 
 
+NAMED_LATER = {
+    "ecs:Poll",
+    "ecs:StartTelemetrySession",
+    "ecs:UpdateContainerInstancesState",
+    "ssm:UpdateInstanceInformation",
+}
+"""Of machines, which a condition narrows down to the cluster's, or which do it for themselves alone."""
+
+
+def test_actions_are_allowed_on_what_they_work_on_and_on_everything_only_where_that_is_nothing() -> None:
+    known = json.loads((resources.files("cfnlint") / "data/AdditionalSpecs/Policies.json").read_text())
+    for stage, part, template in every(ON_AWS):
+        for kind, statement in statements(template):
+            if kind == "AWS::IAM::Policy":
+                on_everything = statement["Resource"] == "*"
+                for action in set(listed(statement["Action"])) - NAMED_LATER:
+                    service, name = action.split(":")
+                    works_on = known[service]["Actions"][name.lower()].get("Resources", [])
+                    assert bool(works_on) != on_everything, (stage, part, action)
+
+
 def test_policies_name_what_is_allowed_and_never_what_is_not() -> None:
     for stage, part, template in every():
         for kind, statement in statements(template):
@@ -205,14 +227,19 @@ HOLDS_DATA = {  # DynamoDB's tables hold leases alone: how far a shard is merged
 }
 
 
+KEPT_OR_NOT = {  # what could not be made is empty, and is not kept
+    ("RetainExceptOnCreate", "Retain"): True,
+    ("Delete", "Delete"): False,
+}
+
+
 def kept_or_not() -> Iterator[tuple[str, str, str, bool]]:
     """(where, type, logical id, whether it is kept) of what holds data."""
     for stage, part, template in every(ON_AWS):
         for name, resource in template["Resources"].items():
             if resource["Type"] in HOLDS_DATA:
-                policies = {resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")}
-                assert policies <= {"Retain", "Delete", "Snapshot", "RetainExceptOnCreate"}, name
-                yield f"{stage}.{part}", resource["Type"], name, policies == {"Retain"}
+                policies = resource["DeletionPolicy"], resource["UpdateReplacePolicy"]
+                yield f"{stage}.{part}", resource["Type"], name, KEPT_OR_NOT[policies]
 
 
 def test_no_stack_has_a_resource_that_runs_code_while_it_is_deployed() -> None:

@@ -29,7 +29,7 @@ def test_streams_are_as_declared_and_keep_their_records_when_the_stack_goes(on_a
         declared = STREAMS[unhashed(name).lower()]
         assert timedelta(hours=stream["RetentionPeriodHours"]) == declared.retention
         assert stream["StreamModeDetails"] == {"StreamMode": "ON_DEMAND"}
-        assert on_aws["Resources"][name]["DeletionPolicy"] == "Retain"
+        assert on_aws["Resources"][name]["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
 def test_the_laptop_has_the_same_streams_under_their_names(on_laptop: Template) -> None:

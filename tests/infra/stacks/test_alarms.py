@@ -4,13 +4,20 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from infra import app
-from infra.stacks.stage import LOCAL, Stage
-from infra.stacks.stage_file import Stream
-from tests.infra.synthesis import Template, every, of_type, plain, stand_ins, synthesized
+from infra.stacks.stage import LOCAL
+from tests.infra.synthesis import (
+    OTHER,
+    STAGES,
+    Template,
+    every,
+    listed,
+    of_type,
+    plain,
+    statements,
+    synthesized,
+)
 
 pytestmark = pytest.mark.xdist_group("cdk")
 
@@ -49,10 +56,38 @@ def test_every_page_says_what_the_alarm_means_and_what_to_do_and_leads_to_pages_
             assert f"\n### {section}\n" in text, (heading, section)
 
 
-def test_alarms_are_mailed_to_whom_the_stage_file_names(tmp_path: Path) -> None:
+def test_alarms_are_let_into_their_topic_and_past_its_key() -> None:
+    """A topic that has a policy lets in nobody whom it does not name, not even of its own account."""
+    for stage in STAGES:
+        template = synthesized(stage).templates["stream"]
+        ours = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+        told = {
+            (kind, action)
+            for kind, statement in statements(template)
+            if statement["Effect"] == "Allow"
+            and statement.get("Principal") == {"Service": "cloudwatch.amazonaws.com"}
+            and statement["Condition"] == ours
+            for action in listed(statement["Action"])
+        }
+        assert told == {
+            ("AWS::SNS::TopicPolicy", "sns:Publish"),
+            ("AWS::KMS::Key", "kms:Decrypt"),
+            ("AWS::KMS::Key", "kms:GenerateDataKey"),
+        }
+
+
+def test_what_must_run_rings_too_when_nobody_counts_it() -> None:
+    rings = {
+        page_of(stage, alarm)
+        for stage, _, alarm in alarms()
+        if stage != LOCAL and alarm["TreatMissingData"] == "breaching"
+    }
+    assert rings == {"WarehouseLag", "ProducerDown", "ErrorDeskDown"}
+
+
+def test_alarms_are_mailed_to_whom_the_stage_file_names() -> None:
     assert of_type(synthesized("prod").templates["stream"], "AWS::SNS::Subscription") == {}
-    file = msgspec.structs.replace(Stage.read(LOCAL).file, stream=Stream(alarm_email="alarms@example.com"))
-    template = app.synthesize(Stage("one", file), str(tmp_path / "assembly"), stand_ins(tmp_path))["stream"]
+    template = synthesized(OTHER.name).templates["stream"]
     (mail,) = of_type(template, "AWS::SNS::Subscription").values()
     assert (mail["Protocol"], mail["Endpoint"]) == ("email", "alarms@example.com")
     assert plain(mail["TopicArn"]) == "<AlarmTopic>"

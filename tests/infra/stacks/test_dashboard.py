@@ -8,13 +8,14 @@ import pytest
 
 from headrace.ops import metrics
 from headrace.ops.emf import _camel
+from lambdas.transform.report import report
+from lambdas.transform.tally import Tally
 from tests.infra.synthesis import Template, of_type, plain, synthesized
 
 pytestmark = pytest.mark.xdist_group("cdk")
 
 NAMESPACE = "headrace-prod"
 PROCESSES = ("Stream", "Producer")  # the dimension that the job, and that a producer, adds to its metrics
-OF_THE_TRANSFORM = {"RecordsDelivered", "RecordsRejected", "RecordsFailed"}
 
 Seen = tuple[str, frozenset[str]]
 """A metric's name, and the names of its dimensions."""
@@ -25,9 +26,12 @@ def prod() -> Template:
     return synthesized("prod").templates["stream"]
 
 
-def written() -> set[Seen]:
+@pytest.fixture
+def written(capsys: pytest.CaptureFixture[str]) -> set[Seen]:
     """By the job, by producers, and by the transform."""
-    found = {(name, frozenset({"service"})) for name in OF_THE_TRANSFORM}
+    report(Tally(), NAMESPACE)
+    (told,) = json.loads(capsys.readouterr().out)["_aws"]["CloudWatchMetrics"]
+    found = {(metric["Name"], frozenset(told["Dimensions"][0])) for metric in told["Metrics"]}
     for declared in metrics.declared().values():
         (family,) = declared.describe()
         labels = {_camel(label) for label in declared._labelnames}
@@ -70,9 +74,9 @@ def selected(template: Template) -> set[str]:
     return set(re.findall(rf'SELECT MAX\((\w+)\) FROM \\"{NAMESPACE}\\"', json.dumps(template)))
 
 
-def test_the_dashboard_shows_what_is_written(prod: Template) -> None:
+def test_the_dashboard_shows_what_is_written(prod: Template, written: set[Seen]) -> None:
     shown = set(on_the_dashboard(prod))
-    assert shown - written() == set()
+    assert shown - written == set()
     names = {name for name, _ in shown}
     assert {
         "MissingRecords",
@@ -83,10 +87,10 @@ def test_the_dashboard_shows_what_is_written(prod: Template) -> None:
     } <= names
 
 
-def test_alarms_watch_what_is_written(prod: Template) -> None:
-    assert set(in_alarms(prod)) - written() == set()
+def test_alarms_watch_what_is_written(prod: Template, written: set[Seen]) -> None:
+    assert set(in_alarms(prod)) - written == set()
     assert selected(prod) == {"SpoolAgeSeconds", "SpoolFull"}
-    assert selected(prod) <= {name for name, _ in written()}
+    assert selected(prod) <= {name for name, _ in written}
 
 
 def test_processes_are_told_the_namespace_that_is_looked_at(prod: Template) -> None:

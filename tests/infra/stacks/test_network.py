@@ -1,14 +1,10 @@
 import json
-from pathlib import Path
+import re
 
-import msgspec
 import pytest
 
-from infra import app
 from infra.stacks.endpoints import NEEDS
-from infra.stacks.stage import Stage
-from infra.stacks.stage_file import Network, Producers
-from tests.infra.synthesis import Template, listed, of_type, plain, stand_ins, synthesized
+from tests.infra.synthesis import OTHER, Template, listed, of_type, plain, synthesized
 
 pytestmark = pytest.mark.xdist_group("cdk")
 
@@ -25,12 +21,10 @@ def dev() -> Template:
     return synthesized("dev").templates["network"]
 
 
-def network(folder: Path, wanted: Network, *, producers: Producers | None = None) -> Template:
-    """The network alone, as a file with this table says."""
-    synthesized("local")
-    file = msgspec.structs.replace(Stage.read("local").file, network=wanted, producers=None)
-    file = msgspec.structs.replace(file, producers=producers)
-    return app.synthesize(Stage("one", file), str(folder / "assembly"), stand_ins(folder))["network"]
+@pytest.fixture(scope="module")
+def other() -> Template:
+    """With a NAT gateway, and without a stack that needs an endpoint."""
+    return synthesized(OTHER.name).templates["network"]
 
 
 def zones_of(template: Template, kind: str) -> list[str]:
@@ -73,10 +67,9 @@ def test_there_is_no_way_to_the_internet_unless_it_is_asked_for(prod: Template, 
         assert ways_out(template) == set()
 
 
-def test_a_nat_gateway_is_there_where_the_file_asks_for_one(tmp_path: Path) -> None:
-    template = network(tmp_path, Network(zones=("us-east-1a", "us-east-1b"), nat=True))
-    assert len(of_type(template, "AWS::EC2::NatGateway")) == 1
-    assert ways_out(template) == {"NatGatewayId"}
+def test_a_nat_gateway_is_there_where_the_file_asks_for_one(other: Template) -> None:
+    assert len(of_type(other, "AWS::EC2::NatGateway")) == 1
+    assert ways_out(other) == {"NatGatewayId"}
 
 
 def test_private_subnets_keep_their_addresses_when_public_ones_come(prod: Template, dev: Template) -> None:
@@ -111,8 +104,15 @@ def test_an_endpoint_stands_in_as_many_zones_as_the_file_says(prod: Template, de
         assert counts == {zones}
 
 
-def test_a_network_without_other_stacks_has_the_free_endpoints_alone(tmp_path: Path) -> None:
-    assert services(network(tmp_path, Network(zones=("us-east-1a",)))).keys() == {"s3", "dynamodb"}
+def test_a_network_without_other_stacks_has_the_free_endpoints_alone(other: Template) -> None:
+    assert services(other).keys() == {"s3", "dynamodb"}
+
+
+def test_what_emr_starts_from_has_another_name_in_one_region(prod: Template, other: Template) -> None:
+    """Source: Amazon EMR Management Guide, "Sample policies for private subnets that access Amazon S3"."""
+    for template, names in ((prod, "data"), (other, "data-bucket")):
+        text = json.dumps(services(template)["s3"]["PolicyDocument"])
+        assert set(re.findall(r"aws157-instance-(.+?)-prod", text)) == {f"{names}-0", f"{names}-1"}
 
 
 def test_gateways_lead_to_this_account_and_to_named_buckets_of_aws(prod: Template) -> None:

@@ -6,19 +6,17 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from headrace.errors import SettingsError
-from infra import app
 from infra.container import FILES, PRODUCER_HEALTH, STATE, USER
 from infra.stacks import producer_inputs
 from infra.stacks.producer_inputs import Inputs, read_inputs
 from infra.stacks.stage import Stage
-from infra.stacks.stage_file import Producers, StageFile
+from infra.stacks.stage_file import Producers
 from producers.configuration import Configuration, of_file
 from producers.sender_thread import _JOIN_SECONDS
-from tests.infra.synthesis import ON_AWS, Template, listed, of_type, plain, stand_ins, synthesized
+from tests.infra.synthesis import ON_AWS, OTHER, Template, listed, of_type, plain, synthesized
 
 pytestmark = pytest.mark.xdist_group("cdk")
 
@@ -151,7 +149,7 @@ def test_a_spool_on_efs_is_its_own_producers_and_travels_encrypted(on_efs: Templ
 
 def test_a_volume_outlives_its_machine_which_is_exactly_one_and_where_the_volume_is(on_ebs: Template) -> None:
     (volume,) = (one for one in on_ebs["Resources"].values() if one["Type"] == "AWS::EC2::Volume")
-    assert (volume["DeletionPolicy"], volume["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (volume["DeletionPolicy"], volume["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     group = one(on_ebs, "AWS::AutoScaling::AutoScalingGroup")
     assert (group["MinSize"], group["MaxSize"], len(group["VPCZoneIdentifier"])) == ("1", "1", 1)
     (subnet,) = group["VPCZoneIdentifier"]
@@ -182,6 +180,17 @@ def test_a_machine_answers_no_container_and_takes_its_own_volume_alone(on_ebs: T
     assert script.endswith(HOST.read_text())
 
 
+def test_a_machines_agent_may_tell_its_cluster_what_became_of_tasks(on_ebs: Template) -> None:
+    may = {action for action, where in allowed(on_ebs, "HostLogsRole") if where == "<Cluster>"}
+    assert may == {
+        *("ecs:RegisterContainerInstance", "ecs:DeregisterContainerInstance"),
+        *(
+            f"ecs:Submit{what}"
+            for what in ("AttachmentStateChanges", "ContainerStateChange", "TaskStateChange")
+        ),
+    }
+
+
 def test_what_is_pushed_to_is_known_by_name_and_keeps_its_secrets(on_ebs: Template) -> None:
     files, producer = containers(on_ebs)
     hidden = {pair["Name"]: plain(pair["ValueFrom"]) for pair in files["Secrets"]}
@@ -195,13 +204,8 @@ def test_what_is_pushed_to_is_known_by_name_and_keeps_its_secrets(on_ebs: Templa
     assert (way_in["CidrIp"], way_in["FromPort"]) == ("10.90.0.0/16", 8443)
 
 
-def test_a_machine_for_a_feed_has_the_public_address_that_its_task_uses(tmp_path: Path) -> None:
-    dev = Stage.read("dev").file
-    assert dev.producers
-    wanted = msgspec.structs.replace(dev.producers, spool="ebs", names=("feed-1", "feed-2"))
-    file = StageFile(network=dev.network, producers=wanted)
-    templates = app.synthesize(Stage("two", file), str(tmp_path / "assembly"), stand_ins(tmp_path))
-    template = templates["producers"]
+def test_a_machine_for_a_feed_has_the_public_address_that_its_task_uses() -> None:
+    template = synthesized(OTHER.name).templates["producers"]
     assert len(of_type(template, "AWS::EC2::Volume")) == 2
     for machine in of_type(template, "AWS::EC2::LaunchTemplate").values():
         (interface,) = machine["LaunchTemplateData"]["NetworkInterfaces"]

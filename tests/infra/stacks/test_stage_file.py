@@ -64,6 +64,18 @@ def test_the_warehouse_wants_three_zones_of_the_region(tmp_path: Path) -> None:
     assert "us-east-1a, us-east-1b, us-east-1c is not in region eu-west-1" in strange
 
 
+def test_what_redshift_and_fargate_do_not_have_is_refused(tmp_path: Path) -> None:
+    needed = f"[network]\n{ZONES}\n[warehouse]\n"
+    assert "12 RPU" in said(tmp_path, needed + "base_rpu = 12\nmax_rpu = 64")
+    assert "1024 to 4096 MB" in said(tmp_path, needed + "[producers]\nmemory_mb = 512")
+    assert "by whole GB" in said(tmp_path, needed + "[error_desk]\nmemory_mb = 3000")
+
+
+def test_each_producer_has_a_name_of_its_own(tmp_path: Path) -> None:
+    for names in ("[]", '["Web 7"]', '["feed-1", "feed1"]'):
+        assert "producers.names" in said(tmp_path, f"[network]\n{ZONES}\n[producers]\nnames = {names}")
+
+
 def test_a_cluster_is_of_one_architecture_and_of_a_release_with_spark_4(tmp_path: Path) -> None:
     needed = f"[network]\n{ZONES}\n[warehouse]\n[cluster]\n"
     told = said(tmp_path, needed + 'architecture = "aarch64"\ncore_types = ["m6g.xlarge", "c7gd.xlarge"]')
