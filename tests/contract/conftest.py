@@ -67,8 +67,22 @@ def sdk(request: pytest.FixtureRequest) -> Sdk:
     return name
 
 
+@pytest.fixture(scope="session")
+def services() -> Iterator[dict[tuple[str, Sdk], Service]]:
+    """Those that a test has asked before, with their connections."""
+    services: dict[tuple[str, Sdk], Service] = {}
+    yield services
+    for service in services.values():
+        service.client.close()
+
+
 @pytest.fixture(params=SERVICES)
-def service(request: pytest.FixtureRequest, sdk: Sdk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+def service(
+    request: pytest.FixtureRequest,
+    sdk: Sdk,
+    services: dict[tuple[str, Sdk], Service],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Service:
     """Each service in turn; a test marked `needs` a capability that one lacks must fail on that one."""
     name: str = request.param
     url = None
@@ -80,9 +94,12 @@ def service(request: pytest.FixtureRequest, sdk: Sdk, monkeypatch: pytest.Monkey
         for lacking in (name, sdk):
             if reason := LACKING.get(lacking, {}).get(mark.args[0]):
                 request.applymarker(pytest.mark.xfail(reason=f"{lacking} {reason}", strict=True))
-    client = connect(SystemClock(), endpoint_url=url, region=REGION, sdk=sdk)
-    yield Service(name, client, boto3.client("kinesis", region_name=REGION, endpoint_url=url))
-    client.close()
+    if (name, sdk) not in services:
+        client = connect(SystemClock(), endpoint_url=url, region=REGION, sdk=sdk)
+        services[name, sdk] = Service(
+            name, client, boto3.client("kinesis", region_name=REGION, endpoint_url=url)
+        )
+    return services[name, sdk]
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from headrace.kinesis.port import Kinesis
 from headrace.ops.clock import SystemClock, new_ulid
 from tests.contract.service import Service
 
+pytestmark = pytest.mark.xdist_group("contract")  # one connection to each service for all of them
+
 MAX_HASH_KEY = 2**128 - 1
 
 
