@@ -40,6 +40,7 @@ def copied(storage: Storage, iam_role: str) -> Stage:
     """Redshift: its nodes read the files from S3, under the role."""
 
     def stage(cursor: Cursor, table: Table, name: str, manifest: str) -> None:
+        cursor.execute(redshift_sql.drop_stages([name]))
         for statement in redshift_sql.stage(table, name, storage.uri(manifest), iam_role):
             cursor.execute(statement)
 

@@ -13,7 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from headrace.errors import RetryError, WarehouseRefused, WarehouseUnavailable
 from headrace.ops.clock import Clock
-from headrace.warehouse.data_api_faults import request_fault, statement_fault
+from headrace.warehouse.aws_faults import request_fault
+from headrace.warehouse.data_api_faults import statement_fault
 from headrace.warehouse.data_api_values import row
 from headrace.warehouse.literals import rendered
 from headrace.warehouse.read_only import check_reads
@@ -155,7 +156,7 @@ class DataApi:
             try:
                 return call(**request)
             except (BotoCoreError, ClientError) as error:
-                fault = request_fault(error, what)
+                fault = request_fault(error, f"the Data API, {what}")
                 if attempt == _ATTEMPTS or not isinstance(fault, RetryError):
                     raise fault from error
             self._clock.sleep(wait)

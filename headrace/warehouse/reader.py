@@ -10,7 +10,8 @@ MOST_STATEMENTS = 40
 class Statement(NamedTuple):
     """One SQL statement; each `%s` of the text stands for the next parameter.
 
-    Without parameters the text is sent as it is; with some, a per cent sign in it is written `%%`.
+    Without parameters the text is sent as it is; with some, it holds no other per cent sign: not every driver
+    takes `%%` for one inside of a literal.
     """
 
     text: str

@@ -14,7 +14,7 @@ Row = tuple[object, ...]
 
 
 class Cursor(Protocol):
-    """Runs statements. `%s` is the place of a parameter; a text that has any writes a literal `%` twice."""
+    """Runs statements. `%s` is the place of a parameter; a text that has any holds no other per cent sign."""
 
     @property
     def columns(self) -> list[str]:

@@ -182,7 +182,7 @@ def test_without_credentials_the_settings_are_told(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
     environ = {"AWS_ENDPOINT_URL_REDSHIFT_DATA": double.url}
-    with pytest.raises(SettingsError, match="cannot be"):
+    with pytest.raises(SettingsError, match="AWS settings: the Data API"):
         connect("redshift-data://workgroup/database?region=eu-west-1", ManualClock(), environ).read(ONE)
     with pytest.raises(SettingsError, match="region"):
         connect("redshift-data://workgroup/database", ManualClock(), environ)

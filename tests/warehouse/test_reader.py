@@ -98,7 +98,7 @@ def test_values_have_their_exact_types(reader: Reader) -> None:
             "CAST('9007199254740993.10' AS DECIMAL(38, 2)) AS exact, CAST(0.5 AS DOUBLE PRECISION) AS half, "
             "CAST('2026-11-21 13:00:00.123456+01' AS TIMESTAMPTZ) AS at, CAST('2026-11-21' AS DATE) AS day, "
             "CAST('2026-11-21 13:00:00' AS TIMESTAMP) AS plain, TRUE AS yes, CAST(NULL AS INTEGER) AS none, "
-            "'it''s \u00fc' AS word, '' AS empty, decode('00ff', 'hex') AS raw"
+            "'it''s \u00fc' AS word, '' AS empty, decode('00ff', 'hex') AS data"
         )
     )
     (row,) = found.rows
@@ -114,7 +114,7 @@ def test_values_have_their_exact_types(reader: Reader) -> None:
         "none": None,
         "word": "it's \u00fc",
         "empty": "",
-        "raw": b"\x00\xff",
+        "data": b"\x00\xff",
     }
     assert [type(value) for value in row[:4]] == [int, int, Decimal, float]
 

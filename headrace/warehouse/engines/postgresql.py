@@ -6,19 +6,12 @@ from typing import Protocol
 
 import psycopg
 import pyarrow as pa
-from psycopg import errors
 
-from headrace.errors import (
-    HeadraceError,
-    SchemaMismatch,
-    SettingsError,
-    WarehouseRefused,
-    WarehouseUnavailable,
-)
+from headrace.errors import HeadraceError, SettingsError, WarehouseUnavailable
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.tables import Table
 from headrace.schemas.targets.sql import quote
-from headrace.warehouse.codes import is_missing, may_be_repeated
+from headrace.warehouse import codes
 from headrace.warehouse.copy_text import copy_text
 from headrace.warehouse.engines import postgresql_setup
 from headrace.warehouse.session import Row
@@ -41,13 +34,7 @@ def fate_of(error: psycopg.Error) -> HeadraceError:
     text = f"{type(error).__name__} {state}: {str(error).strip()}"
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not state:
         return WarehouseUnavailable(f"no connection to the warehouse: {text}")
-    if may_be_repeated(state):
-        return WarehouseUnavailable(f"the warehouse could not do it now: {text}")
-    if is_missing(state):
-        return SchemaMismatch(f"the warehouse lacks something; `headrace up` creates it: {text}")
-    if isinstance(error, errors.InsufficientPrivilege):
-        return SettingsError(f"HEADRACE_WAREHOUSE_URL: this user may not do it: {text}")
-    return WarehouseRefused(f"the warehouse refused: {text}")
+    return codes.fate_of(state, text, maker="headrace up")
 
 
 class Unloading(Protocol):

@@ -14,8 +14,9 @@ from headrace.errors import WarehouseUnavailable
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.tables import Table
 from headrace.warehouse import preparation
+from headrace.warehouse.aws_faults import asked
 from headrace.warehouse.engines.redshift_address import Address
-from headrace.warehouse.engines.redshift_faults import asked, faults
+from headrace.warehouse.engines.redshift_faults import faults
 from headrace.warehouse.engines.redshift_staging import Staging
 from headrace.warehouse.session import Row
 
@@ -85,7 +86,7 @@ class RedshiftSession:
             raise
         finally:
             self._forget_texts()
-            self._staging.clear()
+            self._staging.end()
 
     def transaction(self) -> AbstractContextManager[RedshiftCursor]:
         """A cursor in a transaction: committed at the end of the block, rolled back by any exception."""
@@ -103,6 +104,7 @@ class RedshiftSession:
     def close(self) -> None:
         """Drop the connection."""
         connection, self._connection = self._connection, None
+        self._staging.forget()
         if connection is not None:
             with suppress(WarehouseUnavailable), faults():
                 connection.close()
@@ -177,8 +179,12 @@ def _open(login: dict[str, Any]) -> Any:  # noqa: ANN401  the driver has no type
     )
     connection.autocommit = True
     connection.redshift_types[_VARBYTE] = (_TEXT_FORMAT, varbyte)
-    for statement in _SETTINGS:
-        connection.cursor().execute(statement)
+    try:
+        for statement in _SETTINGS:
+            connection.cursor().execute(statement)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

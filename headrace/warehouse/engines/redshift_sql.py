@@ -5,23 +5,21 @@ no REGION), "Loading a column of the VARBYTE data type" (Parquet), "CREATE TABLE
 """
 # ruff: noqa: S608  every name in the text comes from a declaration
 
+from collections.abc import Sequence
+
 from headrace.schemas.tables import Column, Table
-from headrace.schemas.targets.redshift import create_table, type_name
+from headrace.schemas.targets.redshift import type_name
 from headrace.schemas.targets.sql import quote
 
 
-def create(table: Table) -> list[str]:
-    """CREATE TABLE with its physical design, if missing."""
-    return [create_table(table)]
+def drop_stages(names: Sequence[str]) -> str:
+    """Drop temporary tables of earlier transactions, which they outlive."""
+    return f"DROP TABLE IF EXISTS {', '.join(map(quote, names))}"
 
 
-def create_stage(table: Table, name: str) -> list[str]:
-    """Create the temporary table `name` like `table`.
-
-    Temporary tables outlive the transaction, so a left-over one is dropped first.
-    """
-    staged = quote(name)
-    return [f"DROP TABLE IF EXISTS {staged}", f"CREATE TEMP TABLE {staged} (LIKE {quote(table.name)})"]
+def create_stage(table: Table, name: str) -> str:
+    """Create the temporary table `name` like `table`."""
+    return f"CREATE TEMP TABLE {quote(name)} (LIKE {quote(table.name)})"
 
 
 def stage(table: Table, name: str, manifest: str, iam_role: str) -> list[str]:
@@ -31,15 +29,14 @@ def stage(table: Table, name: str, manifest: str, iam_role: str) -> list[str]:
     one with plain times in UTC, and given the zone from there. `manifest` is an S3 URL, `iam_role` an ARN.
     """
     if not any(column.type.name == "timestamp" for column in table.columns):
-        return [*create_stage(table, name), _copy(name, manifest, iam_role)]
+        return [create_stage(table, name), _copy(name, manifest, iam_role)]
     plain = quote(f"{name}__plain")
     columns = ", ".join(f"{quote(column.name)} {_plain_type(column)}" for column in table.columns)
     values = ", ".join(map(_with_zone, table.columns))
     return [
-        f"DROP TABLE IF EXISTS {plain}",
         f"CREATE TEMP TABLE {plain} ({columns})",
         _copy(f"{name}__plain", manifest, iam_role),
-        *create_stage(table, name),
+        create_stage(table, name),
         f"INSERT INTO {quote(name)} SELECT {values} FROM {plain}",
         f"DROP TABLE {plain}",
     ]

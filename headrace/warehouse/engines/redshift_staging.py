@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headrace.errors import SettingsError, WarehouseRefused, WarehouseUnavailable
+from headrace.errors import HeadraceError, WarehouseRefused
 from headrace.ops.logs import get_logger
 from headrace.schemas.tables import Table
 from headrace.schemas.targets.sql import quote
+from headrace.warehouse.aws_faults import asked
 from headrace.warehouse.engines import redshift_sql
 from headrace.warehouse.engines.redshift_address import Address
-from headrace.warehouse.engines.redshift_faults import asked
 from headrace.warehouse.session import Cursor
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ FEW_ROWS = 500
 FEW_BYTES = 60_000
 """Of texts, and of bytes as hexadecimal digits: a VARCHAR, which FROM_HEX takes, holds 65,535."""
 
+_ALIVE = "SELECT 1"
 _MOST_PARAMETERS = 32_767
 _KEYS_AT_ONCE = 1_000
 
@@ -51,18 +52,22 @@ class Staging:
         self._s3 = s3
         self._folder = folder
         self._written: list[str] = []
+        self._made: list[str] = []
+        self._left: list[str] = []
 
     def stage(self, cursor: Cursor, table: Table, name: str, parts: Iterable[pa.Table]) -> None:
         """See `Cursor.stage`. Raises `WarehouseRefused` unless as many rows were loaded as were written."""
+        self._drop_left(cursor)
+        self._made.append(name)
         rest = iter(parts)
         first, second = next(rest, None), next(rest, None)
         if first is None or (second is None and _is_little(first)):
-            for statement in redshift_sql.create_stage(table, name):
-                cursor.execute(statement)
+            cursor.execute(redshift_sql.create_stage(table, name))
             if first is not None and first.num_rows:
                 cursor.execute(*_insert(name, first))
             return
-        manifest, rows = self._write(name, chain([first], [] if second is None else [second], rest))
+        written = chain([first], [] if second is None else [second], rest)
+        manifest, rows = self._write(cursor, name, written)
         for statement in redshift_sql.stage(table, name, manifest, self._address.copy_role):
             cursor.execute(statement)
         cursor.execute(f"SELECT COUNT(*) FROM {quote(name)}")  # noqa: S608  a declared name
@@ -70,28 +75,48 @@ class Staging:
         if loaded != rows:
             raise WarehouseRefused(f"{name}: {rows} rows were written to {manifest}, {loaded} were loaded")
 
-    def clear(self) -> None:
-        """Remove the files; those that cannot be removed now are left to the bucket's lifecycle."""
+    def end(self) -> None:
+        """The transaction has ended: its temporary tables are left until the next one stages rows.
+
+        The files are removed; those that cannot be removed now are left to the bucket's lifecycle.
+        """
+        self._left, self._made = sorted({*self._left, *self._made}), []
         written, self._written = self._written, []
         for start in range(0, len(written), _KEYS_AT_ONCE):
             some = [{"Key": key} for key in written[start : start + _KEYS_AT_ONCE]]
             try:
                 left: object = self._delete(some).get("Errors")
-            except (WarehouseUnavailable, SettingsError) as error:
+            except HeadraceError as error:
                 left = str(error)
             if left:
                 get_logger().warning("staged_files_left", files=len(some), error=left)
+
+    def forget(self) -> None:
+        """The connection is gone, and its temporary tables with it."""
+        self._left, self._made = [], []
+
+    def _drop_left(self, cursor: Cursor) -> None:
+        """All in one statement; dropped by hand, a table may be gone already."""
+        if self._left:
+            cursor.execute(redshift_sql.drop_stages(self._left))
+            self._left = []
 
     def _delete(self, some: list[Any]) -> "DeleteObjectsOutputTypeDef":
         bucket = self._address.bucket
         wanted: DeleteTypeDef = {"Objects": some, "Quiet": True}
         return asked(lambda: self._s3().delete_objects(Bucket=bucket, Delete=wanted), "removing staged files")
 
-    def _write(self, name: str, parts: Iterable[pa.Table]) -> tuple[str, int]:
-        """Write a file for each part, then the manifest that names exactly these; its URL, and the rows."""
+    def _write(self, cursor: Cursor, name: str, parts: Iterable[pa.Table]) -> tuple[str, int]:
+        """Write a file for each part, then the manifest that names exactly these; its URL, and the rows.
+
+        A load's files may take longer than a writer's session may be idle (SESSION TIMEOUT): each but the
+        first says that it is not.
+        """
         folder = "/".join(filter(None, (self._address.prefix, self._folder())))
         entries, rows = [], 0
         for number, part in enumerate(parts):
+            if number:
+                cursor.execute(_ALIVE)
             sink = pa.BufferOutputStream()
             pq.write_table(part, sink)
             data = sink.getvalue().to_pybytes()

@@ -94,8 +94,8 @@ def test_what_is_put_and_removed_is_what_s3_takes() -> None:
         stub.add_response("delete_objects", {}, {"Bucket": "stage", "Delete": deleted})
         staging = Staging(PARTS, lambda: s3, folder=lambda: "folder")
         staging.stage(statements, table, "stage_x", [rows, rows])
-        staging.clear()
-        staging.clear()
+        staging.end()
+        staging.end()
         stub.assert_no_pending_responses()
     [copy] = [text for text in statements.sent if text.startswith("COPY")]
     assert copy == (

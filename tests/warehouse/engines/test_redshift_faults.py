@@ -1,7 +1,6 @@
 import struct
 
 import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError, NoCredentialsError
 from redshift_connector.error import (
     DataError,
     InterfaceError,
@@ -11,7 +10,7 @@ from redshift_connector.error import (
 )
 
 from headrace.errors import SchemaMismatch, SettingsError, WarehouseRefused, WarehouseUnavailable
-from headrace.warehouse.engines.redshift_faults import asked, fate_of, faults
+from headrace.warehouse.engines.redshift_faults import fate_of, faults
 
 
 def told(code: str, message: str = "", detail: str = "") -> ProgrammingError:
@@ -63,30 +62,3 @@ def test_the_detail_is_told() -> None:
 def test_other_peoples_errors_pass() -> None:
     with pytest.raises(ValueError, match="ours"), faults():
         raise ValueError("ours")
-
-
-def refusal(code: str, status: int) -> ClientError:
-    answer = {"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, "PutObject")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (refusal("SlowDown", 503), WarehouseUnavailable),
-        (refusal("InternalError", 500), WarehouseUnavailable),
-        (refusal("ThrottlingException", 400), WarehouseUnavailable),
-        (ConnectTimeoutError(endpoint_url="https://s3"), WarehouseUnavailable),
-        (refusal("AccessDenied", 403), SettingsError),
-        (refusal("NoSuchBucket", 404), SettingsError),
-        (NoCredentialsError(), SettingsError),
-    ],
-)
-def test_what_aws_refuses_is_a_setting_and_what_it_cannot_do_now_is_retryable(
-    error: Exception, expected: type[Exception]
-) -> None:
-    def call() -> None:
-        raise error
-
-    with pytest.raises(expected, match="staging"):
-        asked(call, "staging")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,40 +22,11 @@ from headrace.warehouse.staging import arrow_schema, rows_of
 from tests.batch_jobs.load_warehouse import partitions
 from tests.doubles.clock import ManualClock
 from tests.doubles.redshift import RedshiftDouble
+from tests.warehouse.every_type import EDGES, EVERY_TYPE
 from tests.warehouse.queries import Sql
-from tests.warehouse.simulation import START
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("redshift")]
 ENGINES = ("redshift",)
-EVERY_TYPE = Table(
-    "every_type",
-    tuple(
-        Column(name, type_, nullable=True)
-        for name, type_ in {
-            "t": tables.text(1_000),
-            "b": tables.BIGINT,
-            "i": tables.INT,
-            "s": tables.SMALLINT,
-            "n": tables.decimal(38, 0),
-            "m": tables.decimal(18, 4),
-            "f": tables.DOUBLE,
-            "o": tables.BOOLEAN,
-            "d": tables.DATE,
-            "at": tables.TIMESTAMP,
-            "x": tables.binary(1_000),
-        }.items()
-    ),
-)
-LAST = datetime(2199, 12, 31, 23, 59, 59, 999_999, UTC)
-VALUES: list[tuple[object, ...]] = [
-    ("", 0, 0, 0, Decimal(0), Decimal("0.0000"), 0.0, False, START.date(), START, b""),
-    ("it's 100 %s\t\\N\n€", -(2**63), -(2**31), -(2**15), Decimal(-(10**38) + 1), Decimal("-0.0001"),
-     -1e-300, True, LAST.date(), LAST, bytes(range(256))),
-    ("x" * 1_000, 2**63 - 1, 2**31 - 1, 2**15 - 1, Decimal(10**38 - 1), Decimal("99999999999999.9999"),
-     1.7976931348623157e308, True, datetime(1970, 1, 1, tzinfo=UTC).date(), datetime(1970, 1, 1, tzinfo=UTC),
-     b"\0"),
-    (None,) * 11,
-]  # fmt: skip
 
 
 @pytest.fixture
@@ -78,14 +48,14 @@ def staged(session: RedshiftSession, *parts: pa.Table) -> list[tuple[object, ...
 def test_few_rows_come_as_parameters_and_every_value_survives(
     session: RedshiftSession, redshift: RedshiftDouble
 ) -> None:
-    assert staged(session, rows_of(EVERY_TYPE, VALUES)) == VALUES
+    assert staged(session, rows_of(EVERY_TYPE, EDGES)) == EDGES
     assert not redshift.bucket.put
 
 
 def test_many_rows_come_by_copy_and_every_value_survives(
     session: RedshiftSession, redshift: RedshiftDouble
 ) -> None:
-    half = VALUES * (FEW_ROWS // 4)
+    half = EDGES * (FEW_ROWS // 4)
     found = staged(session, rows_of(EVERY_TYPE, half), rows_of(EVERY_TYPE, half))
     assert sorted(found, key=repr) == sorted(half * 2, key=repr)
     assert [key.rsplit("/", 1)[1] for key in redshift.bucket.put] == [
@@ -132,7 +102,7 @@ def test_no_rows_make_an_empty_stage(session: RedshiftSession) -> None:
 def test_files_are_gone_after_the_commit_and_after_a_failure(
     session: RedshiftSession, redshift: RedshiftDouble
 ) -> None:
-    many = rows_of(EVERY_TYPE, VALUES * FEW_ROWS)
+    many = rows_of(EVERY_TYPE, EDGES * FEW_ROWS)
 
     def fail() -> None:
         with session.transaction() as cursor:
@@ -147,9 +117,24 @@ def test_files_are_gone_after_the_commit_and_after_a_failure(
     assert not redshift.bucket.objects
 
 
+def test_a_session_that_writes_many_files_is_never_idle_for_long(
+    session: RedshiftSession, redshift: RedshiftDouble
+) -> None:
+    sent: list[int] = []
+
+    def parts() -> Iterator[pa.Table]:
+        for _ in range(4):
+            sent.append(len(redshift.statements))
+            yield rows_of(EVERY_TYPE, EDGES)
+
+    with session.transaction() as cursor:
+        cursor.stage(EVERY_TYPE, "stage_every_type", parts())
+    assert sent[3] == sent[2] + 1
+
+
 def test_two_attempts_never_write_the_same_object(session: RedshiftSession, redshift: RedshiftDouble) -> None:
     for _ in range(2):
-        staged(session, rows_of(EVERY_TYPE, VALUES * FEW_ROWS))
+        staged(session, rows_of(EVERY_TYPE, EDGES * FEW_ROWS))
     assert len(set(redshift.bucket.put)) == 4
 
 
@@ -159,7 +144,7 @@ def test_files_that_cannot_be_removed_do_not_undo_the_commit(
     redshift.bucket.keeps = True
     with session.transaction() as cursor:
         cursor.execute("LOCK TABLE writer_lock")
-        cursor.stage(EVERY_TYPE, "stage_every_type", [rows_of(EVERY_TYPE, VALUES * FEW_ROWS)])
+        cursor.stage(EVERY_TYPE, "stage_every_type", [rows_of(EVERY_TYPE, EDGES * FEW_ROWS)])
         cursor.execute("INSERT INTO every_type SELECT * FROM stage_every_type")
     with session.cursor() as cursor:
         cursor.execute("SELECT COUNT(*) FROM every_type")
@@ -171,7 +156,7 @@ def test_a_row_that_copy_lost_fails_the_transaction(
 ) -> None:
     monkeypatch.setattr("tests.doubles.redshift.copied", lambda _bucket, _manifest: iter(()))
     with pytest.raises(WarehouseRefused, match=f"{4 * FEW_ROWS} rows were written .* 0 were loaded"):
-        staged(session, rows_of(EVERY_TYPE, VALUES * FEW_ROWS))
+        staged(session, rows_of(EVERY_TYPE, EDGES * FEW_ROWS))
 
 
 @pytest.mark.parametrize("count", [50, 1_000])
@@ -186,5 +171,5 @@ def test_a_vintage_of_loans_is_loaded_once(address: str, sql: Sql, tmp_path: Pat
 
 def test_the_driver_keeps_no_text_of_what_was_staged(session: RedshiftSession) -> None:
     for count in range(1, 4):
-        staged(session, rows_of(EVERY_TYPE, VALUES * count))
+        staged(session, rows_of(EVERY_TYPE, EDGES * count))
     assert session._connection._caches == {}
