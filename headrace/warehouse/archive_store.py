@@ -1,5 +1,4 @@
 """What the warehouse knows of the archive: its objects, each read once, and the numbers that they hold."""
-# ruff: noqa: S608  every name in the text comes from a declaration, never from data
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,14 +6,12 @@ from datetime import datetime
 from typing import NamedTuple, Protocol, cast
 
 from headrace.ops.clock import Clock
-from headrace.schemas.tables import Table
-from headrace.schemas.targets.sql import quote
+from headrace.warehouse import row_changes
 from headrace.warehouse.archive_report import Archived, Gaps, gaps_after
 from headrace.warehouse.batch_writer import merge_rows
 from headrace.warehouse.ranges import RangeSet
 from headrace.warehouse.report import ArchiveTotals
 from headrace.warehouse.session import Cursor, Session
-from headrace.warehouse.staging import rows_of
 from headrace.warehouse.system_tables import ARCHIVE_GAPS, ARCHIVE_OBJECTS, ARCHIVE_RANGES, LOCK_WRITERS
 
 _STEP, _READERS = 32, 4  # an object may take 100 MB while it is read
@@ -86,8 +83,8 @@ def note_gaps(
         cursor.execute(LOCK_WRITERS)
         before = _gaps(cursor)
         old, new = _gap_rows(before), _gap_rows(_after(before, lacking, now))
-        _delete(cursor, ARCHIVE_GAPS, sorted(old - new))
-        _insert(cursor, ARCHIVE_GAPS, sorted(new - old))
+        row_changes.delete(cursor, ARCHIVE_GAPS, sorted(old - new))
+        row_changes.insert(cursor, ARCHIVE_GAPS, sorted(new - old))
 
 
 def _book(session: Session, read: Sequence[_Read], now: datetime) -> None:
@@ -105,8 +102,8 @@ def _book(session: Session, read: Sequence[_Read], now: datetime) -> None:
             after = RangeSet.union_of((before, *some))
             old += [(source, *bounds) for bounds in before.unlike(after).pairs()]
             new += [(source, *bounds) for bounds in after.unlike(before).pairs()]
-        _delete(cursor, ARCHIVE_RANGES, old)
-        _insert(cursor, ARCHIVE_RANGES, new)
+        row_changes.delete(cursor, ARCHIVE_RANGES, old)
+        row_changes.insert(cursor, ARCHIVE_RANGES, new)
         merge_rows(cursor, ARCHIVE_OBJECTS, [(done.key, done.etag, done.records, now) for done in read])
 
 
@@ -148,19 +145,3 @@ def _gap_rows(gaps: Mapping[str, Gaps]) -> set[_GapRow]:
         for at, numbers in by_moment.items()
         for bounds in numbers.pairs()
     }
-
-
-def _delete(cursor: Cursor, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
-    """Delete exactly these rows: equality of all their columns, none of which is NULL."""
-    if rows:
-        stage, target = f"stage_{table.name}_gone", quote(table.name)
-        cursor.stage(table, stage, [rows_of(table, rows)])
-        same = " AND ".join(f"{target}.{quote(c.name)} = gone.{quote(c.name)}" for c in table.columns)
-        cursor.execute(f"DELETE FROM {target} USING {quote(stage)} AS gone WHERE {same}")
-
-
-def _insert(cursor: Cursor, table: Table, rows: Sequence[tuple[object, ...]]) -> None:
-    if rows:
-        stage = f"stage_{table.name}_new"
-        cursor.stage(table, stage, [rows_of(table, rows)])
-        cursor.execute(f"INSERT INTO {quote(table.name)} SELECT * FROM {quote(stage)}")

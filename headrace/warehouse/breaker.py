@@ -32,7 +32,7 @@ def update(cursor: Cursor, frontier: datetime | None, limit: float) -> list[Type
     if frontier is None:
         return []
     last = frontier.replace(second=0, microsecond=0)
-    shares = judge(_arrived(cursor, last), _opened(cursor), limit)
+    shares = judge(*_present(cursor, last), limit)
     for found in shares:
         if found.is_open and not found.was_open:
             cursor.execute(
@@ -50,16 +50,14 @@ def update(cursor: Cursor, frontier: datetime | None, limit: float) -> list[Type
     return shares
 
 
-def _arrived(cursor: Cursor, last: datetime) -> dict[str, tuple[int, int]]:
+def _present(cursor: Cursor, last: datetime) -> tuple[dict[str, tuple[int, int]], list[str]]:
+    """What arrived by type, and the types whose breaker is open."""
     cursor.execute(
-        "SELECT record_type, CAST(SUM(counted) AS BIGINT), CAST(SUM(rejected) AS BIGINT) FROM type_minutes "
-        "WHERE arrival_minute > %s AND arrival_minute <= %s GROUP BY record_type",
+        "SELECT record_type, CAST(SUM(counted) AS BIGINT), CAST(SUM(rejected) AS BIGINT), FALSE "
+        "FROM type_minutes WHERE arrival_minute > %s AND arrival_minute <= %s GROUP BY record_type "
+        "UNION ALL SELECT record_type, 0, 0, TRUE FROM breakers WHERE closed_at IS NULL",
         [last - WINDOW, last],
     )
-    rows = cast("list[tuple[str, int, int]]", cursor.fetchall())
-    return {name: (counted, rejected) for name, counted, rejected in rows}
-
-
-def _opened(cursor: Cursor) -> set[str]:
-    cursor.execute("SELECT record_type FROM breakers WHERE closed_at IS NULL")
-    return {str(name) for (name,) in cursor.fetchall()}
+    rows = cast("list[tuple[str, int, int, bool]]", cursor.fetchall())
+    arrived = {name: (counted, rejected) for name, counted, rejected, is_open in rows if not is_open}
+    return arrived, [name for name, _, _, is_open in rows if is_open]

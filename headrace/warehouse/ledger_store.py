@@ -1,18 +1,18 @@
 """The ledger's ranges in the warehouse: read together with their version, written as the difference."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+from headrace.warehouse import row_changes
 from headrace.warehouse.ledger import Ledger, SourceLedger
 from headrace.warehouse.ranges import RangeSet
 from headrace.warehouse.session import Cursor, Session
-from headrace.warehouse.staging import rows_of
 from headrace.warehouse.system_tables import LEDGER_RANGES, Fate
 
 _SOURCES_PER_QUERY = 1_000
 _SOURCES_KEPT = 10_000
 
-Row = tuple[str, Fate, int, int]
+Row = tuple[str, str, int, int]
 
 
 class Basis(NamedTuple):
@@ -30,28 +30,35 @@ class LedgerStore:
         self._version = -1
         self._known: dict[str, SourceLedger] = {}
 
-    def read(self, sources: Iterable[str]) -> Basis:
-        """The ledger of these sources, at one version."""
+    def read(self, sources: Iterable[str], version: int | None = None) -> Basis:
+        """The ledger of these sources, at one version.
+
+        `version` is what the caller has just seen the ledger at: what is known of it is not asked for again.
+        """
         wanted = set(sources)
-        with self._session.snapshot() as cursor:
-            version = read_version(cursor)
-            if version != self._version or len(self._known) > _SOURCES_KEPT:
-                self._known = {}
-            self._version = version
-            self._known |= read_sources(cursor, wanted - self._known.keys())
-        return Basis(version, {source: self._known[source] for source in wanted})
+        if version is None or version != self._version or not wanted <= self._known.keys():
+            with self._session.snapshot() as cursor:
+                return self.read_in(cursor, wanted)
+        return self._basis(wanted)
+
+    def read_in(self, cursor: Cursor, sources: Iterable[str]) -> Basis:
+        """The same, asked for in the transaction that the cursor is in."""
+        wanted = set(sources)
+        cursor.execute("SELECT MAX(version) FROM ledger_version")
+        (version,) = cast("tuple[int]", cursor.fetchone())
+        if version != self._version or len(self._known) > _SOURCES_KEPT:
+            self._known = {}
+        self._version = version
+        self._known |= read_sources(cursor, wanted - self._known.keys())
+        return self._basis(wanted)
 
     def moved(self, version: int, changed: Ledger) -> None:
         """Remember the state that this process itself has just committed."""
         self._version = version
         self._known |= changed
 
-
-def read_version(cursor: Cursor) -> int:
-    """The ledger's version."""
-    cursor.execute("SELECT MAX(version) FROM ledger_version")
-    (version,) = cursor.fetchone() or (None,)
-    return int(str(version))
+    def _basis(self, wanted: set[str]) -> Basis:
+        return Basis(self._version, {source: self._known[source] for source in wanted})
 
 
 def read_sources(cursor: Cursor, sources: Iterable[str]) -> dict[str, SourceLedger]:
@@ -91,23 +98,11 @@ def write_changes(cursor: Cursor, before: Ledger, after: Mapping[str, SourceLedg
             new += _rows(source, fate, ranges, unless_in=known[fate])
     if not gone and not new:
         return False
-    if gone:
-        _stage(cursor, "stage_ranges_gone", gone)
-        cursor.execute(
-            "DELETE FROM ledger_ranges USING stage_ranges_gone AS gone "
-            "WHERE ledger_ranges.source = gone.source AND ledger_ranges.fate = gone.fate "
-            "AND ledger_ranges.first_number = gone.first_number"
-        )
-    if new:
-        _stage(cursor, "stage_ranges_new", new)
-        cursor.execute("INSERT INTO ledger_ranges SELECT * FROM stage_ranges_new")
+    row_changes.delete(cursor, LEDGER_RANGES, gone)
+    row_changes.insert(cursor, LEDGER_RANGES, new)
     cursor.execute("UPDATE ledger_version SET version = version + 1")
     return True
 
 
 def _rows(source: str, fate: Fate, ranges: RangeSet, *, unless_in: RangeSet) -> list[Row]:
-    return [(source, fate, first, last) for first, last in ranges.unlike(unless_in).pairs()]
-
-
-def _stage(cursor: Cursor, name: str, rows: list[Row]) -> None:
-    cursor.stage(LEDGER_RANGES, name, [rows_of(LEDGER_RANGES, rows)])
+    return [(source, fate.value, first, last) for first, last in ranges.unlike(unless_in).pairs()]

@@ -157,6 +157,7 @@ MERGE_RULES: Mapping[str, tuple[tuple[str, ...], Mapping[str, Rule]]] = {
         ("object_key",),
         {"etag": replace, "records": replace, "read_at": replace},
     ),
+    system.REPLAYED_LINES.name: (("object_key", "line"), {"replayed_at": replace}),
     system.REJECTS.name: (
         ("id",),
         {

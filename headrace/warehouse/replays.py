@@ -17,8 +17,7 @@ from headrace.warehouse.ledger import Ledger
 from headrace.warehouse.ledger_store import read_sources
 from headrace.warehouse.opening import open_session
 from headrace.warehouse.probe import AFTER_COMMIT, BEFORE_COMMIT, Probe, no_probe
-from headrace.warehouse.session import Cursor
-from headrace.warehouse.staging import arrow_schema, rows_of
+from headrace.warehouse.staging import arrow_schema
 from headrace.warehouse.system_tables import LOCK_WRITERS, REJECTS, REPLAYED_LINES
 
 UNSETTLED = RejectCode.TRANSFORM_FAULT
@@ -178,7 +177,8 @@ class Replays:
                 cursor.execute(
                     f"UPDATE rejects SET replayed_at = %s WHERE {_among('id', some)}", [now, *some]
                 )
-            _mark_lines(cursor, marks.lines, now)
+            lines = [(key, line, now) for key, line in dict.fromkeys(marks.lines)]
+            batch_writer.merge_rows(cursor, REPLAYED_LINES, lines)
             self._probe(BEFORE_COMMIT)
         self._probe(AFTER_COMMIT)
 
@@ -252,14 +252,3 @@ def _table(rows: Sequence[RejectRow]) -> pa.Table:
     unmet = {"seen": 0, "seen_on_errors": 0, "replayed_at": None}
     full = [row._asdict() | {"last_seen": row.first_seen} | unmet for row in rows]
     return pa.Table.from_pylist(full, schema=schema)
-
-
-def _mark_lines(cursor: Cursor, lines: Sequence[tuple[str, int]], now: datetime) -> None:
-    if lines:
-        rows = rows_of(REPLAYED_LINES, [(key, line, now) for key, line in dict.fromkeys(lines)])
-        cursor.stage(REPLAYED_LINES, "stage_replayed_lines", [rows])
-        cursor.execute(
-            "DELETE FROM replayed_lines USING stage_replayed_lines AS again "
-            "WHERE replayed_lines.object_key = again.object_key AND replayed_lines.line = again.line"
-        )
-        cursor.execute("INSERT INTO replayed_lines SELECT * FROM stage_replayed_lines")

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import cast
 
-from headrace.errors import BatchMismatch, FencedOut, LedgerMoved
+from headrace.errors import BatchMismatch, FencedOut, LedgerMoved, SchemaMismatch
 from headrace.ops.clock import Clock
 from headrace.schemas.outputs import WindowedOutput
 from headrace.schemas.tables import MAX_TEXT_BYTES
@@ -20,7 +21,7 @@ from headrace.warehouse.batch import (
     TypeShare,
 )
 from headrace.warehouse.ledger import check_refold, exclusions, highest, replayed, settled
-from headrace.warehouse.ledger_store import Basis, LedgerStore, read_version, write_changes
+from headrace.warehouse.ledger_store import Basis, LedgerStore, write_changes
 from headrace.warehouse.opening import open_session
 from headrace.warehouse.probe import (
     AFTER_COMMIT,
@@ -96,44 +97,46 @@ class Warehouse:
         Raises `FencedOut` (a newer epoch) and `BatchMismatch` (the batch id with other end positions).
         """
         with self._session.cursor() as cursor:
-            if _is_committed(cursor, batch, epoch):
-                return Committed(already=True)
+            is_in, version = _looked_up(cursor, batch, epoch)
+        if is_in:
+            return Committed(already=True)
         folded, left_out, refolds = fold(Exclusions()), Exclusions(), 0
         arrived = replace(folded, windows={}, parts={}, rejects=None)
         seen = highest(arrived)
+        basis = self._ledger.read(seen, version)
         while True:
-            basis = self._ledger.read(seen)
             wanted = exclusions(basis.ledger, arrived)
             if wanted != left_out:
                 folded, left_out, refolds = fold(wanted), wanted, refolds + 1
                 check_refold(arrived, wanted, folded)
             try:
-                return replace(self._write(batch, epoch, folded, seen, basis), refolds=refolds)
+                split = _Split(arrived, left_out, folded, seen, basis)
+                return replace(self._write(batch, epoch, split), refolds=refolds)
             except LedgerMoved:
-                continue
+                basis = self._ledger.read(seen)
 
     def close(self) -> None:
         """Give the connection back; the next call opens another."""
         self._session.close()
 
-    def _write(
-        self, batch: BatchId, epoch: int, folded: FoldedBatch, seen: Mapping[str, int], basis: Basis
-    ) -> Committed:
-        now = self._clock.now()
-        after = settled(basis.ledger, folded)
+    def _write(self, batch: BatchId, epoch: int, split: "_Split") -> Committed:
+        now, folded, basis = self._clock.now(), split.folded, split.basis
         with self._session.transaction() as cursor:
             cursor.execute(LOCK_WRITERS)
-            if _is_committed(cursor, batch, epoch):
+            is_in, version = _looked_up(cursor, batch, epoch)
+            if is_in:
                 return Committed(already=True)
-            if read_version(cursor) != basis.version:
-                raise LedgerMoved("another writer committed since the batch was split")
+            if version != basis.version:
+                basis = self._ledger.read_in(cursor, split.seen)
+                split.check(basis)
+            after = settled(basis.ledger, folded)
             self._probe(BEFORE_STAGE)
             batch_writer.stage_windows(cursor, self._outputs, folded, now)
             self._probe(AFTER_STAGE)
             batch_writer.merge_windows(cursor, self._outputs, folded)
             batch_writer.merge_rejects(cursor, folded.rejects)
             batch_writer.merge_types(cursor, folded.types)
-            batch_writer.merge_sources(cursor, seen, replayed(basis.ledger, after), folded, now)
+            batch_writer.merge_sources(cursor, split.seen, replayed(basis.ledger, after), folded, now)
             batch_writer.merge_progress(cursor, batch.stream, folded.progress, now)
             batch_writer.merge_minutes(cursor, folded.minutes)
             shares = breaker.update(cursor, batch_writer.read_frontier(cursor), self._breaker_share)
@@ -144,6 +147,22 @@ class Warehouse:
         self._probe(AFTER_COMMIT)
         self._ledger.moved(basis.version + changed, after)
         return committed
+
+
+@dataclass(frozen=True)
+class _Split:
+    """A batch and what of it is left out, by the ledger's state that it was split by."""
+
+    arrived: FoldedBatch
+    left_out: Exclusions
+    folded: FoldedBatch
+    seen: Mapping[str, int]
+    basis: Basis
+
+    def check(self, basis: Basis) -> None:
+        """Whether another state would split it the same. Raises `LedgerMoved`."""
+        if exclusions(basis.ledger, self.arrived) != self.left_out:
+            raise LedgerMoved("another writer committed some of it since the batch was split")
 
 
 def connect(
@@ -162,23 +181,28 @@ def _epoch(cursor: Cursor, stream: str) -> int:
     return int(str(epoch))
 
 
-def _is_committed(cursor: Cursor, batch: BatchId, epoch: int) -> bool:
-    """Whether the batch is in. Raises `FencedOut` and `BatchMismatch`."""
-    if (newest := _epoch(cursor, batch.stream)) != epoch:
+_PRESENT = """SELECT (SELECT COALESCE(MAX(epoch), 0) FROM epochs WHERE stream = %s),
+    (SELECT MAX(end_positions) FROM batches WHERE query_id = %s AND batch_id = %s),
+    (SELECT MAX(version) FROM ledger_version)"""
+"""All that a commit is guarded by, in one statement."""
+
+
+def _looked_up(cursor: Cursor, batch: BatchId, epoch: int) -> tuple[bool, int]:
+    """Whether the batch is in, and the ledger's version. Raises `FencedOut` and `BatchMismatch`."""
+    cursor.execute(_PRESENT, [batch.stream, batch.query_id, batch.batch_id])
+    newest, ends, version = cast("tuple[int, str | None, int | None]", cursor.fetchone())
+    if version is None:
+        raise SchemaMismatch("ledger_version has no row: prepare the warehouse again (`headrace migrate`)")
+    if newest != epoch:
         raise FencedOut(
             f"stream {batch.stream}: this job has epoch {epoch}, but {newest} has been taken: stop this one"
         )
-    cursor.execute(
-        "SELECT end_positions FROM batches WHERE query_id = %s AND batch_id = %s",
-        [batch.query_id, batch.batch_id],
-    )
-    row = cursor.fetchone()
-    if row is not None and row[0] != _end_positions(batch):
+    if ends is not None and ends != _end_positions(batch):
         raise BatchMismatch(
-            f"batch {batch.batch_id} of query {batch.query_id} is committed up to {row[0]} and came "
+            f"batch {batch.batch_id} of query {batch.query_id} is committed up to {ends} and came "
             f"back up to {_end_positions(batch)}: the checkpoint was tampered with; start from a new one"
         )
-    return row is not None
+    return ends is not None, version
 
 
 def _end_positions(batch: BatchId) -> str:

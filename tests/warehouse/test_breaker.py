@@ -8,11 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.batch import Committed, Exclusions, Fold, FoldedBatch
 from headrace.warehouse.warehouse import connect as open_warehouse
 from tests.doubles.clock import ManualClock
-from tests.warehouse.queries import TABLES, Sql, state
+from tests.warehouse.queries import Sql, empty, state
 from tests.warehouse.simulation import START, batch_id, fold_of, shard
 
 pytestmark = pytest.mark.stack
@@ -26,18 +25,17 @@ def arriving(minutes: Minutes, frontier: datetime) -> Fold:
     """A fold of nothing but what arrived per type and minute."""
 
     def fold(exclusions: Exclusions) -> FoldedBatch:
-        batch = fold_of([], progress=[shard(frontier=frontier)])(exclusions)
+        batch = fold_of([], progress=[shard(frontier=frontier)], outputs={})(exclusions)
         return replace(batch, minutes=minutes)
 
     return fold
 
 
 class Job:
-    """A stream job that commits one batch after the other."""
+    """A stream job without outputs that commits one batch after the other."""
 
     def __init__(self, url: str, **changes: Any) -> None:
         self.warehouse = open_warehouse(url, ManualClock(), **changes)
-        self.warehouse.prepare(list(OUTPUTS.values()))
         self._epoch = self.warehouse.take_epoch("events")
         self._batches = 0
 
@@ -108,7 +106,7 @@ def test_a_batch_that_comes_back_changes_nothing(job: Job, sql: Sql) -> None:
 
 
 def test_a_batch_without_a_frontier_is_not_judged(job: Job, sql: Sql) -> None:
-    fold = fold_of([])
+    fold = fold_of([], outputs={})
     job.warehouse.commit(batch_id(9), 1, lambda told: replace(fold(told), minutes={(TYPE, START): (0, 100)}))
     assert breakers(sql) == []
 
@@ -161,7 +159,7 @@ steps = st.tuples(
 def test_any_sequence_of_batches_opens_and_closes_what_the_rule_says(
     url: str, sql: Sql, sequence: list[tuple[timedelta, dict[tuple[str, timedelta], Any], bool]], limit: str
 ) -> None:
-    sql(f"truncate {', '.join(TABLES)}")
+    empty(sql)
     model, job = Model(Fraction(limit)), Job(url, breaker_share=float(limit))
     frontier = START
     for moved, found, again in sequence:

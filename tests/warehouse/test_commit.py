@@ -184,6 +184,24 @@ def test_two_streams_commit_at_once_and_each_number_counts_once(connect: Connect
     assert ranges(sql) == [("s", 1, 100)]
 
 
+def test_what_another_stream_commits_meanwhile_is_seen_and_costs_no_fold(connect: Connect, sql: Sql) -> None:
+    first, second = connect(), connect()
+    epoch, other = first.take_epoch("events"), second.take_epoch("other")
+    first.commit(batch_id(0), epoch, fold_of(good(1) + good(1, source="t")))
+    fold = fold_of(good(2))
+
+    def overtaken(exclusions: Exclusions) -> FoldedBatch:
+        second.commit(
+            replace(batch_id(0, query="other"), stream="other"), other, fold_of(good(2, source="t"))
+        )
+        return fold(exclusions)
+
+    assert first.commit(batch_id(1), epoch, overtaken).refolds == 0
+    done = first.commit(batch_id(2), epoch, fold_of(good(2, 3, source="t")))
+    assert (done.counted, done.dropped) == (1, 1)
+    assert ranges(sql) == [("s", 1, 2), ("t", 1, 3)]
+
+
 def test_readers_do_not_wait_for_a_writer(connect: Connect, sql: Sql) -> None:
     seen: list[object] = []
 

@@ -1,5 +1,6 @@
 import pytest
 
+from headrace.errors import SchemaMismatch
 from headrace.warehouse.ledger import SourceLedger
 from headrace.warehouse.ledger_store import LedgerStore, read_sources
 from headrace.warehouse.opening import open_session
@@ -52,10 +53,21 @@ def test_what_was_read_is_asked_for_again_only_when_the_version_moved(
     warehouse.commit(batch_id(0), epoch, fold_of(good(1)))
     session = open_session(url)
     store = LedgerStore(session)
-    one = {"s": SourceLedger(RangeSet.of((1, 1)))}
+    one, nine = ({"s": SourceLedger(RangeSet.of((1, last)))} for last in (1, 9))
     assert store.read(["s"]) == (1, one)
     sql("update ledger_ranges set last_number = 9")
-    assert store.read(["s"]) == (1, one)
+    assert store.read(["s"]) == store.read(["s"], 1) == (1, one)
     sql("update ledger_version set version = version + 1")
-    assert store.read(["s"]) == (2, {"s": SourceLedger(RangeSet.of((1, 9)))})
+    assert store.read(["s"], 1) == (1, one)
+    assert store.read(["s"], 2) == (2, nine)
+    assert store.read(["s", "new"], 2) == (2, nine | {"new": SourceLedger()})
+    sql("update ledger_version set version = version + 1")
+    assert store.read(["s"]) == (3, nine)
     session.close()
+
+
+def test_a_ledger_without_a_version_is_not_written(warehouse: Warehouse, sql: Sql) -> None:
+    epoch = warehouse.take_epoch("events")
+    sql("delete from ledger_version")
+    with pytest.raises(SchemaMismatch, match="headrace migrate"):
+        warehouse.commit(batch_id(0), epoch, fold_of(good(1)))

@@ -17,7 +17,7 @@ from headrace.warehouse.ranges import RangeSet
 from headrace.warehouse.reconcile import reconcile
 from headrace.warehouse.warehouse import Warehouse
 from tests.doubles.clock import ManualClock
-from tests.warehouse.queries import TABLES, Sql
+from tests.warehouse.queries import Sql, empty
 from tests.warehouse.simulation import START, Rec, batch_id, edit, fold_of, parts, signup, windows
 
 pytestmark = pytest.mark.stack
@@ -87,40 +87,49 @@ Sequence = list[tuple[list[Rec], bool, str | None]]
 """Batches, each with whether its records come again as another batch, and where its first attempt crashes."""
 
 
+@dataclass
+class Crashing:
+    """A warehouse that crashes at the named points, once at each."""
+
+    points: list[str]
+    warehouse: Warehouse
+
+
+@pytest.fixture
+def crashing(connect: Callable[..., Warehouse]) -> Crashing:
+    points: list[str] = []
+
+    def probe(point: str) -> None:
+        if point in points:
+            points.remove(point)
+            raise RuntimeError(point)
+
+    return Crashing(points, connect(probe=probe))
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sequence=batches)
 def test_any_sequence_of_batches_replays_and_crashes_equals_the_model(
-    connect: Callable[..., Warehouse], sql: Sql, url: str, sequence: Sequence
+    crashing: Crashing, sql: Sql, url: str, sequence: Sequence
 ) -> None:
-    run(connect, sql, url, sequence)
+    run(crashing, sql, url, sequence)
 
 
 @pytest.mark.parametrize("engine", ["redshift"], indirect=True)
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sequence=batches)
-def test_the_same_holds_on_redshift(
-    connect: Callable[..., Warehouse], sql: Sql, url: str, sequence: Sequence
-) -> None:
-    run(connect, sql, url, sequence)
+def test_the_same_holds_on_redshift(crashing: Crashing, sql: Sql, url: str, sequence: Sequence) -> None:
+    run(crashing, sql, url, sequence)
 
 
-def run(connect: Callable[..., Warehouse], sql: Sql, url: str, sequence: Sequence) -> None:
-    for table in (*TABLES, "ledger_outputs"):
-        sql(f"truncate {table}")
-    model = Model()
-    crash: list[str] = []
-
-    def probe(point: str) -> None:
-        if crash == [point]:
-            crash.clear()
-            raise RuntimeError(point)
-
-    warehouse = connect(probe=probe)
+def run(crashing: Crashing, sql: Sql, url: str, sequence: Sequence) -> None:
+    empty(sql)
+    model, warehouse = Model(), crashing.warehouse
     epoch = warehouse.take_epoch("events")
     for number, (batch, again, point) in enumerate(sequence):
         fold = fold_of(batch)
         if point is not None:
-            crash.append(point)
+            crashing.points.append(point)
             with pytest.raises(RuntimeError, match=point):
                 warehouse.commit(batch_id(number), epoch, fold)
         warehouse.commit(batch_id(number), epoch, fold)
@@ -129,7 +138,6 @@ def run(connect: Callable[..., Warehouse], sql: Sql, url: str, sequence: Sequenc
         if again:  # a new checkpoint: the same records as another batch
             warehouse.commit(batch_id(number, query="again"), epoch, fold)
             model.add(batch)
-    warehouse.close()
     check(model, sql, url)
 
 

@@ -1,7 +1,7 @@
 """PostgreSQL: everything that must exist is made by whoever writes first."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from headrace.ops.logs import get_logger
 from headrace.schemas.outputs import WindowedOutput
@@ -19,8 +19,10 @@ LOCK_PREPARATION = "SELECT pg_advisory_xact_lock(1751474532)"
 def create_missing(cursor: Cursor, outputs: Sequence[WindowedOutput]) -> None:
     """Create what is missing, inside the caller's transaction. Raises `SchemaMismatch`."""
     cursor.execute(LOCK_PREPARATION)
+    cursor.execute("SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()")
+    indexes = {str(name) for (name,) in cursor.fetchall()}
     for table in tables(outputs):
-        _create_table(cursor, table)
+        _create_table(cursor, table, indexes)
     check(cursor, outputs, "it was removed a moment ago: start again")
     cursor.execute(FIRST_VERSION)
     for name, text in views(outputs).items():
@@ -29,18 +31,13 @@ def create_missing(cursor: Cursor, outputs: Sequence[WindowedOutput]) -> None:
         _grant(cursor, readable_by_analysts(outputs))
 
 
-def _create_table(cursor: Cursor, table: Table) -> None:
-    """Create the table and its indexes where they are missing.
+def _create_table(cursor: Cursor, table: Table, there: Collection[str]) -> None:
+    """Create the table and its indexes where they are missing; `there` are the schema's indexes.
 
     An index that is there is not asked for: even IF NOT EXISTS, CREATE INDEX waits for whoever writes the
     table, minutes when that is a load, while all wait that need what the preparation has locked before.
     """
     cursor.execute(create_table(table))
-    cursor.execute(
-        "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema() AND tablename = %s",
-        [table.name],
-    )
-    there = {name for (name,) in cursor.fetchall()}
     for name, statement in create_indexes(table).items():
         if name not in there:
             cursor.execute(statement)
