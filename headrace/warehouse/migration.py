@@ -172,8 +172,11 @@ class _Migration:
 
 
 def _drop(names: Sequence[str]) -> list[Statement]:
-    """One statement for all of them, which stand on each other; none without names."""
-    return [Statement(f"DROP VIEW IF EXISTS {', '.join(map(quote, names))}")] if names else []
+    """One statement for all of them, in whose order they can be made; none without names.
+
+    The last comes first: Redshift drops one after the other, and takes none that another stands on.
+    """
+    return [Statement(f"DROP VIEW IF EXISTS {', '.join(map(quote, reversed(names)))}")] if names else []
 
 
 def _grant(rights: str, names: Sequence[str], *roles: str) -> Statement:

@@ -2,9 +2,12 @@ import psycopg
 import pytest
 
 from headrace.schemas.registry import OUTPUTS
+from headrace.warehouse.engines import redshift
 from headrace.warehouse.preparation import tables
 from tests.cli.conftest import Headrace
 from tests.doubles.data_api import DataApiDouble
+from tests.doubles.redshift import RedshiftDouble
+from tests.doubles.redshift_bucket import Bucket
 
 pytestmark = pytest.mark.stack
 
@@ -22,6 +25,20 @@ def test_the_schema_is_made_then_there_is_nothing_to_do(
         "user IAMR:analyst made",
         *(f"table {table.name} made" for table in tables(list(OUTPUTS.values()))),
     }
+    assert again.out == "nothing to do: the schema is that of this version\n"
+
+
+def test_a_connection_to_redshift_does_as_well_as_the_data_api(
+    headrace: Headrace, database: psycopg.Connection, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.execute("CREATE DATABASE by_connection")
+    with RedshiftDouble(warehouse_url.rsplit("/", 1)[0] + "/by_connection", Bucket()).serving() as double:
+        monkeypatch.setattr(redshift, "login", lambda _address: double.login())
+        call = ("migrate", "--writer", "IAMR:another-job")
+        first = headrace(*call, HEADRACE_WAREHOUSE_URL=double.address)
+        again = headrace(*call, HEADRACE_WAREHOUSE_URL=double.address)
+    assert (first.code, again.code) == (0, 0), first.err
+    assert {"user IAMR:another-job made", "table rejects made"} < {*first.out.splitlines()}
     assert again.out == "nothing to do: the schema is that of this version\n"
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import psycopg
 
-from tests.doubles.data_api_sql import ALONE, on_postgresql
-from tests.doubles.redshift_rules import Transaction
+from tests.doubles.redshift_rules import Transaction, translated
 
 Body = Mapping[str, Any]
 MAX_ROW_BYTES, MAX_RESULT_BYTES = 64 << 10, 500 << 20
@@ -72,8 +71,6 @@ def run(taken: Submitted, database: str, failures: deque[str], most_bytes: int) 
             for doing in taken.subs:
                 if failures:
                     _fail(failures.popleft())
-                if taken.batch and ALONE.match(doing.text):
-                    _fail("ERROR: ALTER TABLE ALTER COLUMN cannot run inside a transaction block")
                 _run_one(connection, doing, parameters, transaction, most_bytes)
             if taken.batch:
                 connection.execute("COMMIT")
@@ -94,7 +91,9 @@ def _run_one(
     transaction: Transaction,
     most_bytes: int,
 ) -> None:
-    text = on_postgresql(sub.text, transaction)
+    if refusal := transaction.refusal(sub.text):
+        _fail(refusal)
+    text = translated(sub.text)
     if parameters:
         text = _PLACE.sub(r"%(\1)s", text.replace("%", "%%"))
     cursor = connection.execute(text.encode(), parameters or None, prepare=True)

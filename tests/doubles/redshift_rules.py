@@ -31,6 +31,24 @@ _REFUSED = (
     r"\bTRUNCATE\b",  # it commits
     r"\([\w.\"]+(,\s*[\w.\"]+)+\)\s*[<>]=?\s*\(",  # rows compared
     r"\bOR\s+(NOT\s+)?EXISTS\s*\(",  # a correlated subquery below an OR
+    r"(?<!ENCODE )(?<!\")\b(RAW|TAG|SNAPSHOT|OPEN|OLD|NEW|OFFSET|PERCENT|SYSTEM)\b(?!\")",  # reserved words
+    r"\bNOLOGIN\b",
+    r"\bSELECT\s+FROM\b",
+    r"\bSET\s+LOCAL\b",
+    r"\b(ROLE|USER)\s+IF\b",
+    r"\bADD\s+COLUMN\s+IF\b|(?s:\bADD\s+COLUMN\b.*\bADD\s+COLUMN\b)",
+)
+_ALONE = re.compile(r"ALTER\s+TABLE\s+\S+\s+ALTER\s+COLUMN|VACUUM", re.IGNORECASE)
+"""What no transaction takes."""
+
+_TRANSLATIONS = (
+    (re.compile(r" ENCODE \w+"), ""),
+    (re.compile(r"\n(DISTSTYLE \w+|DISTKEY \([^)]*\)|COMPOUND SORTKEY \([^)]*\))"), ""),
+    (re.compile(r"VARBYTE\(\d+\)"), "BYTEA"),
+    (re.compile(r"GRANT ROLE "), "GRANT "),
+    (re.compile(r'( TO|",) ROLE "'), r'\1 "'),
+    (re.compile(r" PASSWORD DISABLE(?: SESSION TIMEOUT \d+)?$"), ""),
+    (re.compile(r"\bsvv_roles\b"), "(SELECT rolname AS role_name FROM pg_roles) AS svv_roles"),
 )
 _MERGE = re.compile(
     r'MERGE INTO "\w+" USING "\w+" AS staged ON (?P<on>[^\n]+)\n'
@@ -69,10 +87,12 @@ class Transaction:
                 return "MERGE takes two clauses, a table as its source, and equality of columns"
         if text.startswith("COPY") and not is_copy(text):
             return "COPY of columnar data takes no such option"
-        return self._unlocked(text)
+        return self._out_of_place(text)
 
-    def _unlocked(self, text: str) -> str:
-        """Not Redshift's rule but ours: what is written is written under the lock."""
+    def _out_of_place(self, text: str) -> str:
+        """That what is written is written under the lock is not Redshift's rule but ours."""
+        if self.status == b"T" and _ALONE.match(text):
+            return "ALTER TABLE ALTER COLUMN cannot run inside a transaction block"
         written = _WRITES.match(text)
         if written and not written["name"].startswith("stage_") and not self.locked:
             return f"{written['name']} is written without the lock"
@@ -95,7 +115,9 @@ def translated(text: str) -> str:
     """The statement as PostgreSQL takes it; a transaction sees the state at its first statement."""
     if text.startswith("BEGIN"):
         return text.replace("BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ", 1)
-    return re.sub(r"VARBYTE\(\d+\)", "BYTEA", text)
+    for pattern, replacement in _TRANSLATIONS:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def is_copy(text: str) -> bool:

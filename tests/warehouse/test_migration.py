@@ -1,8 +1,8 @@
 """The migration over the Data API: everything is made, changed in place, repeated, cut short."""
 
 import itertools
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from functools import cache
 
 import psycopg
@@ -13,6 +13,7 @@ from sqlglot import exp
 from headrace.errors import SchemaMismatch
 from headrace.ops.clock import SystemClock
 from headrace.schemas.registry import OUTPUTS
+from headrace.warehouse.engines import redshift as engines_redshift
 from headrace.warehouse.migration import Users, database_user, migrate
 from headrace.warehouse.operators import open_operator
 from headrace.warehouse.preparation import ANALYST, tables
@@ -20,6 +21,9 @@ from headrace.warehouse.reader import Operator, Rows, Statement
 from headrace.warehouse.views import views
 from tests.doubles.clock import ManualClock
 from tests.doubles.data_api import DataApiDouble
+from tests.doubles.redshift import RedshiftDouble
+from tests.doubles.redshift_bucket import Bucket
+from tests.warehouse.at_once import at_once
 from tests.warehouse.queries import Sql
 
 pytestmark = pytest.mark.stack
@@ -189,6 +193,10 @@ def test_views_that_changed_are_made_anew_in_one_transaction(double: DataApiDoub
     batches = [body["Sqls"] for _, body in double.requests[before:] if "Sqls" in body]
     (remade,) = [batch for batch in batches if any(text.startswith("DROP VIEW") for text in batch)]
     assert sum("CREATE OR REPLACE VIEW" in text for text in remade) == len(views(ALL))
+    (dropped,) = [text for text in remade if text.startswith("DROP VIEW")]
+    assert dropped.removeprefix("DROP VIEW IF EXISTS ").split(", ") == [
+        f'"{n}"' for n in reversed(views(ALL))
+    ]
     assert sql(f"SELECT has_table_privilege('{ANALYST}', 'ledger', 'SELECT')") == [(True,)]
 
 
@@ -232,20 +240,27 @@ def test_cut_short_after_every_change_it_ends_the_same(double: DataApiDouble, sq
     assert sql("SELECT * FROM ledger_version") == [(0,)]
 
 
+def test_over_a_connection_it_ends_the_same(
+    double: DataApiDouble, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    with RedshiftDouble(double.database, Bucket()).serving() as redshift:
+        monkeypatch.setattr(engines_redshift, "login", lambda _address: redshift.login())
+        with closing(open_operator(redshift.address, ManualClock(), {})) as connected:
+            migrate(connected, ManualClock(), ALL, said.append)
+            made = state(sql)
+            sql("DROP VIEW rejects_per_minute; ALTER TABLE rejects ALTER COLUMN code TYPE VARCHAR(9)")
+            migrate(connected, ManualClock(), ALL, said.append)
+    assert {f"table {table.name} made" for table in tables(ALL)} < {*said}
+    assert said[-2:] == [
+        "column rejects.code widened from 9 to 64 bytes",
+        f"views made: {', '.join(views(ALL))}",
+    ]
+    assert run(double) == []
+    assert state(sql) == made
+
+
 def test_two_at_once_end_the_same(double: DataApiDouble, sql: Sql) -> None:
-    failures: list[BaseException] = []
-
-    def one() -> None:
-        try:
-            migrate(operator(double), SystemClock(), ALL, lambda _line: None)
-        except BaseException as error:  # noqa: BLE001  handed to the test
-            failures.append(error)
-
-    both = [threading.Thread(target=one) for _ in range(2)]
-    for thread in both:
-        thread.start()
-    for thread in both:
-        thread.join(timeout=120)
-    assert failures == []
+    at_once(2, lambda: migrate(operator(double), SystemClock(), ALL, lambda _line: None))
     assert run(double) == []
     assert sql("SELECT * FROM ledger_version") == [(0,)]

@@ -1,4 +1,3 @@
-import threading
 from collections.abc import Callable
 from contextlib import closing
 
@@ -11,6 +10,7 @@ from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.preparation import ANALYST, tables
 from headrace.warehouse.warehouse import Warehouse
 from headrace.warehouse.warehouse import connect as open_warehouse
+from tests.warehouse.at_once import at_once
 from tests.warehouse.queries import Sql
 from tests.warehouse.simulation import batch_id, fold_of, good
 
@@ -68,20 +68,7 @@ def test_preparing_again_keeps_everything(warehouse: Warehouse, sql: Sql) -> Non
 
 
 def test_many_may_prepare_at_once(empty_url: str, clock: Clock) -> None:
-    failures: list[BaseException] = []
-
-    def one() -> None:
-        try:
-            prepare(empty_url, clock)
-        except BaseException as error:  # noqa: BLE001  handed to the test
-            failures.append(error)
-
-    threads = [threading.Thread(target=one) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    assert failures == []
+    at_once(6, lambda: prepare(empty_url, clock))
 
 
 def test_a_table_with_other_columns_is_refused(empty_url: str, clock: Clock) -> None:
