@@ -11,6 +11,7 @@ from cli.batch.partitions import bar, vintage
 from cli.consoles import console
 from cli.exit_codes import GOOD
 from cli.place import Place
+from headrace.errors import SettingsError
 from headrace.schemas.loan_tables import LOAN_TABLES
 
 EXAMPLE = """
@@ -37,8 +38,11 @@ def command(place: Place, /, *, table: str, vintage: str | None, out: str, as_js
     from batch_jobs.storage import Storage  # noqa: PLC0415  the same
     from headrace.warehouse.engines.postgresql import PostgresqlSession  # noqa: PLC0415  the same
 
+    url = place.warehouse_url()
+    if not url.startswith("postgres"):
+        raise SettingsError(_elsewhere(table, vintage, out))
     storage = Storage(out if "://" in out else str(Path(out).resolve()), place.environ)
-    with closing(PostgresqlSession(place.warehouse_url())) as session, bar("unloading", None) as advance:
+    with closing(PostgresqlSession(url)) as session, bar("unloading", None) as advance:
         done = unload(session, storage, LOAN_TABLES[table], vintage, advance=advance)
     if as_json:
         told = msgspec.to_builtins(done) | {"folder": storage.root}
@@ -49,3 +53,16 @@ def command(place: Place, /, *, table: str, vintage: str | None, out: str, as_js
             f"{done.rows:,} rows in {files}, {done.bytes:,} bytes: {storage.root}", soft_wrap=True
         )
     return GOOD
+
+
+def _elsewhere(table: str, vintage: str | None, out: str) -> str:
+    """Redshift writes Parquet itself, and needs no process beside it."""
+    from headrace.warehouse.engines.redshift_sql import unload  # noqa: PLC0415  the help should not wait for it
+    from headrace.warehouse.partition_sql import rows_of  # noqa: PLC0415  the same
+
+    folder = f"{out.rstrip('/')}/" if out.startswith("s3://") else "s3://BUCKET/FOLDER/"
+    statement = unload(rows_of(LOAN_TABLES[table], vintage), folder, "ARN OF THE COPY ROLE")
+    return (
+        "HEADRACE_WAREHOUSE_URL names a Redshift, and this command reads PostgreSQL only. Redshift writes "
+        f"such files itself: send it, in the query editor or with any client, {statement}"
+    )

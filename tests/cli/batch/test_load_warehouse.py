@@ -84,6 +84,18 @@ def test_a_vintage_comes_back_to_a_new_folder_alone(
     assert sorted(back, key=repr) == truth(storage, outputs[1])
 
 
+@pytest.mark.parametrize("url", ["redshift://host/db?workgroup=w", "redshift-data://workgroup/db"])
+def test_redshift_is_told_how_to_write_the_files_itself(headrace: Headrace, tmp_path: Path, url: str) -> None:
+    call = ("batch", "unload", "loan_performance", "--vintage", "2005Q2", "--out", "s3://lake/2005Q2")
+    answer = headrace(*call, HEADRACE_WAREHOUSE_URL=url)
+    assert answer.code == 2
+    assert "HEADRACE_WAREHOUSE_URL names a Redshift" in answer.err
+    assert "WHERE vintage = ''2005Q2''') TO 's3://lake/2005Q2/'" in answer.err
+    local = headrace(*call[:-1], str(tmp_path / "back"), HEADRACE_WAREHOUSE_URL=url)
+    assert "TO 's3://BUCKET/FOLDER/'" in local.err
+    assert not (tmp_path / "back").exists()
+
+
 @pytest.mark.parametrize("command", [("load-warehouse",), ("unload", "loan_performance", "--out", "x")])
 def test_what_is_no_vintage_is_wrong_use(headrace: Headrace, command: tuple[str, ...]) -> None:
     answer = headrace("batch", *command, "--vintage", "2005Q5")
