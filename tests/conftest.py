@@ -24,6 +24,16 @@ os.environ.setdefault(
 )
 
 
+_LONG_NAME = 100
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A long parameter is told by its start and length: some have a megabyte, and names go through logs."""
+    if isinstance(val, str | bytes) and len(val) > _LONG_NAME:
+        return f"{val[:40]!a} of {len(val)}"
+    return None
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
