@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sys
 
 import botocore.session
 import pytest
@@ -16,6 +17,10 @@ settings.load_profile("headrace")
 
 # A service's model is read once in a process, not for each of the many sessions.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
+# Where the environment forbids to keep compiled code, each process compiles anew whatever it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Every Java here has a short life: compiled once and quickly, and with its classes loaded already where
 # `make test` has left them, Spark takes a quarter of the processor time to start.
