@@ -9,6 +9,7 @@ import pytest
 
 from cli.exit_codes import INTERRUPTED
 from infra.deployment.aws import Aws
+from infra.deployment.deployment import Deployment
 from tests.cli.toy_operator import Operator, client
 from tests.infra.deployment import toy
 
@@ -104,16 +105,20 @@ def test_a_difference_is_shown_and_an_update_is_made_in_place(deployed: Operator
     assert deployed.types("diff").code == 0
 
 
-def test_a_data_store_that_would_be_replaced_is_asked_for_by_name(deployed: Operator) -> None:
+def test_a_data_store_that_would_be_replaced_is_asked_for_by_name(
+    deployed: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brought_up: list[Deployment] = []
+    monkeypatch.setattr(Deployment, "bring_up", lambda self, _: brought_up.append(self))
     deployed.declare(name="toy-other")
     refused = deployed.types("deploy", "--yes")
     assert refused.code == 1
     assert f"{toy.STACK}: Events (AWS::Kinesis::Stream): " in refused.err
     assert "--yes does not answer for data" in refused.err
     assert deployed.types("deploy", answers="y\n").code == INTERRUPTED
-    assert client(deployed.aws, "kinesis").list_streams()["StreamNames"] == ["toy-events"]
+    assert not brought_up
     assert deployed.types("deploy", answers="toy\n").code == 0
-    assert "toy-other" in client(deployed.aws, "kinesis").list_streams()["StreamNames"]
+    assert len(brought_up) == 1
 
 
 class Faltering(Aws):

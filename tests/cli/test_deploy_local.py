@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from infra.deployment.assembly import Assembly
 from infra.local import deployment, environment, processes
 from infra.local.state import State
 from infra.local.workers import DESK, WORKERS, Worker
+from infra.stacks.stage import LOCAL
 from tests.cli.conftest import Headrace
+from tests.infra.synthesis import synthesized
 
-pytestmark = [pytest.mark.stack, pytest.mark.spark, pytest.mark.xdist_group("stages")]
+pytestmark = [pytest.mark.stack, pytest.mark.spark, pytest.mark.xdist_group("cdk")]
 
 UP_TO_DATE, DEPLOYED = (f"stack {deployment.STACK}: {what}" for what in ("up to date", "deployed"))
 
@@ -62,8 +65,11 @@ def larger(folder: Path) -> Assembly:
 
 @pytest.mark.usefixtures("no_error_desk")
 def test_the_laptops_stage_is_deployed_proves_itself_is_updated_in_place_and_ends(
-    headrace: Headrace, state: State, monkeypatch: pytest.MonkeyPatch
+    headrace: Headrace, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    folder = tmp_path / "assembly"
+    shutil.copytree(synthesized(LOCAL).folder, folder)
+    monkeypatch.setattr(staged, "synthesize", lambda *_: Assembly.read(folder))
     environ = {"HEADRACE_DELIVERY_SECONDS": "1", "AWS_EC2_METADATA_DISABLED": "true"}
     assert "no local stack runs" in headrace("diff", "--stage", "local", **environ).err
     deployed = headrace("deploy", "--stage", "local", "--yes", "--wait", "120", **environ)
@@ -77,8 +83,6 @@ def test_the_laptops_stage_is_deployed_proves_itself_is_updated_in_place_and_end
     deployment.deploy(own, SystemClock(), said.append)
     assert said == [UP_TO_DATE]
 
-    folder = (state.deployment / "local").resolve()
-    monkeypatch.setattr(staged, "synthesize", lambda *_: Assembly.read(folder))
     assert headrace("diff", "--stage", "local", **environ).code == 0
     larger(folder)
     shown = headrace("diff", "--stage", "local", **environ)
