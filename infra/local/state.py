@@ -104,17 +104,10 @@ class State:
 
     def wipe(self) -> None:
         """Remove what the stack has written, by name: a folder given by mistake keeps its other contents."""
-        ours = (self.run, self.log, self.emulator, self.postgres, self.root / "postgres.new", self.spool)
-        databases = (self.mariadb, self.root / "mariadb.new")
-        for folder in (
-            *ours,
-            *databases,
-            self.checkpoint,
-            self.cache,
-            self.spark,
-            self.delivery,
-            self.error_desk,
-        ):
+        services = (self.emulator, self.postgres, self.mariadb)
+        begun = (self.root / "postgres.new", self.root / "mariadb.new")
+        workers = (self.spool, self.checkpoint, self.cache, self.spark, self.delivery, self.error_desk)
+        for folder in (self.run, self.log, *services, *begun, *workers):
             shutil.rmtree(folder, ignore_errors=True)
             if folder.exists():
                 raise LocalStackFailed(f"{folder} could not be removed: remove it, then start again.")

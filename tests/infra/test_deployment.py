@@ -1,7 +1,9 @@
 import json
 import os
 import signal
+import urllib.request
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,9 +90,25 @@ class Local:
 
 
 @pytest.fixture
-def local(state: State, clock: SystemClock) -> Local:
+def own(state: State, clock: SystemClock) -> Local:
+    """One that a test may stop."""
     state.root.mkdir()
     return Local(state, clock)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+    local = Local(State(tmp_path_factory.mktemp("emulator") / ".headrace"), SystemClock())
+    yield local
+    emulator.stop(local.state, local.clock)
+
+
+@pytest.fixture
+def local(shared: Local) -> Local:
+    """One that keeps running, with nothing on it."""
+    wipe = urllib.request.Request(f"{emulator.endpoint(shared.process)}/_ministack/reset", method="POST")
+    with urllib.request.urlopen(wipe, timeout=30):
+        return shared
 
 
 @pytest.fixture
@@ -131,34 +149,34 @@ def test_the_template_fits_into_the_request() -> None:
     assert len(deployment.template_body()) <= deployment.LONGEST_BODY
 
 
-def test_streams_and_archive_from_before_the_stack_are_kept_with_what_they_hold(local: Local) -> None:
-    streams.create(local.kinesis, [STREAMS["events"]])
-    local.kinesis.put_record(StreamName="events", Data=b"from before", PartitionKey="k")
-    created = local.created("events")
-    local.s3.create_bucket(Bucket=ARCHIVE_BUCKET)
-    local.s3.put_object(Bucket=ARCHIVE_BUCKET, Key="events/kept", Body=b"kept")
-    assert local.deploy() == DEPLOYED
-    assert local.deploy() == UP_TO_DATE
+def test_streams_and_archive_from_before_the_stack_are_kept_with_what_they_hold(own: Local) -> None:
+    streams.create(own.kinesis, [STREAMS["events"]])
+    own.kinesis.put_record(StreamName="events", Data=b"from before", PartitionKey="k")
+    created = own.created("events")
+    own.s3.create_bucket(Bucket=ARCHIVE_BUCKET)
+    own.s3.put_object(Bucket=ARCHIVE_BUCKET, Key="events/kept", Body=b"kept")
+    assert own.deploy() == DEPLOYED
+    assert own.deploy() == UP_TO_DATE
 
-    local.restart()
-    assert local.deploy() == UP_TO_DATE
-    assert results(local.call(good(1))["records"]) == ["Ok"]
-    local.stacks.delete_stack(StackName=STACK)
-    assert local.deploy() == DEPLOYED
+    own.restart()
+    assert own.deploy() == UP_TO_DATE
+    assert results(own.call(good(1))["records"]) == ["Ok"]
+    own.stacks.delete_stack(StackName=STACK)
+    assert own.deploy() == DEPLOYED
 
-    assert local.created("events") == created
-    assert local.on_stream("events") == [b"from before"]
-    assert local.kept() == b"kept"
+    assert own.created("events") == created
+    assert own.on_stream("events") == [b"from before"]
+    assert own.kept() == b"kept"
 
 
-def test_an_emulator_that_was_killed_gets_a_whole_stack_again(local: Local) -> None:
-    local.deploy()
-    local.s3.put_object(Bucket=ARCHIVE_BUCKET, Key="events/kept", Body=b"kept")
-    processes.stop(local.state, emulator.NAME, local.clock, request=signal.SIGKILL)
-    local.start()
-    assert local.deploy() == DEPLOYED
-    assert results(local.call(good(1))["records"]) == ["Ok"]
-    assert local.kept() == b"kept"
+def test_an_emulator_that_was_killed_gets_a_whole_stack_again(own: Local) -> None:
+    own.deploy()
+    own.s3.put_object(Bucket=ARCHIVE_BUCKET, Key="events/kept", Body=b"kept")
+    processes.stop(own.state, emulator.NAME, own.clock, request=signal.SIGKILL)
+    own.start()
+    assert own.deploy() == DEPLOYED
+    assert results(own.call(good(1))["records"]) == ["Ok"]
+    assert own.kept() == b"kept"
 
 
 def test_what_was_removed_by_hand_comes_back(local: Local) -> None:

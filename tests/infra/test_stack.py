@@ -2,7 +2,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import boto3
 import psycopg
@@ -16,7 +17,7 @@ from infra.local.stack import Stack
 from infra.local.state import State
 from infra.local.workers import ARCHIVE, DESK, JOB, NAMES, Workers
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("local stack")]
 
 WORKER = """
 import os
@@ -44,6 +45,23 @@ def running(state: State) -> list[str]:
     return [name for name in processes.names(state) if processes.find(state, name)]
 
 
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack without its workers, which a test that starts some stops again."""
+    state = State(tmp_path_factory.mktemp("services") / ".headrace")
+    ports = {"emulator_port": 0, "database_port": 0}
+    local = Stack(state, dict(os.environ), SystemClock(), print, all_run(WORKER), **ports)
+    local.up(NAMES)
+    yield local
+    local.down(now=True)
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is deployed on the services: for tests of the processes alone."""
+    monkeypatch.setattr(Stack, "start_services", Stack.start_platform)
+
+
 def test_up_brings_everything_and_down_leaves_nothing_running(
     stack: Callable[..., Stack], state: State, said: list[str]
 ) -> None:
@@ -58,21 +76,21 @@ def test_up_brings_everything_and_down_leaves_nothing_running(
     assert "drained postgresql:// None" in (state.log / "stream.log").read_text()
 
 
-def test_up_twice_keeps_what_runs(stack: Callable[..., Stack], state: State) -> None:
-    local = stack(commands=all_run(WORKER))
-    local.up(NAMES)
+def test_up_twice_keeps_what_runs_and_workers_stop_alone(services: Stack) -> None:
+    state = services.state
     first = [processes.find(state, name) for name in ("emulator", "postgres")]
-    local.up()
+    services.up()
     assert [processes.find(state, name) for name in ("emulator", "postgres")] == first
     assert processes.find(state, JOB)
+    services.stop_workers()
+    assert running(state) == ["emulator", "postgres"]
 
 
 def test_the_env_file_leads_an_aws_sdk_and_psql_to_the_stack(
-    stack: Callable[..., Stack], state: State, monkeypatch: pytest.MonkeyPatch
+    services: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack().up(NAMES)
     shell = subprocess.run(
-        ["sh", "-c", f'. "{state.env}"; env'],
+        ["sh", "-c", f'. "{services.state.env}"; env'],
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
@@ -87,6 +105,7 @@ def test_the_env_file_leads_an_aws_sdk_and_psql_to_the_stack(
     assert {(name,) for name in OUTPUTS} <= set(tables)
 
 
+@pytest.mark.usefixtures("bare")
 def test_a_job_that_dies_is_said_with_its_last_words_and_nothing_is_left_running(
     stack: Callable[..., Stack], state: State
 ) -> None:
@@ -95,13 +114,13 @@ def test_a_job_that_dies_is_said_with_its_last_words_and_nothing_is_left_running
     assert running(state) == []
 
 
-def test_a_failed_up_stops_only_what_it_started(stack: Callable[..., Stack], state: State) -> None:
-    stack().up(NAMES)
+def test_a_failed_up_stops_only_what_it_started(services: Stack) -> None:
     with pytest.raises(LocalStackFailed):
-        stack(commands=all_run(WORKER) | {JOB: program(FAILING)}).up()
-    assert running(state) == ["emulator", "postgres"]
+        replace(services, commands=all_run(WORKER) | {JOB: program(FAILING)}).up()
+    assert running(services.state) == ["emulator", "postgres"]
 
 
+@pytest.mark.usefixtures("bare")
 def test_an_interrupted_up_leaves_nothing_running(
     stack: Callable[..., Stack], state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +145,7 @@ def test_without_a_fitting_java_nothing_is_started(
     assert not state.run.exists()
 
 
+@pytest.mark.usefixtures("bare")
 def test_down_stops_producers_first_and_waits_until_everything_is_read(
     stack: Callable[..., Stack],
     state: State,
@@ -159,6 +179,7 @@ def test_down_stops_producers_first_and_waits_until_everything_is_read(
     ]
 
 
+@pytest.mark.usefixtures("bare")
 def test_down_does_not_wait_for_a_job_that_died(
     stack: Callable[..., Stack],
     state: State,
@@ -179,11 +200,10 @@ def test_down_does_not_wait_for_a_job_that_died(
     assert running(state) == []
 
 
-def test_what_is_on_the_streams_and_not_done_is_seen(stack: Callable[..., Stack], state: State) -> None:
-    local = stack()
-    local.up(NAMES)
+def test_what_is_on_the_streams_and_not_done_is_seen(services: Stack) -> None:
+    local = services
     assert local.behind() is None
-    kinesis = streams.client(state.read_env())
+    kinesis = streams.client(local.state.read_env())
     kinesis.put_record(StreamName="errors", Data=b"{}", PartitionKey="k")
     assert local.behind([JOB]) is None
     assert local.behind([ARCHIVE]) == ARCHIVE
@@ -193,15 +213,15 @@ def test_what_is_on_the_streams_and_not_done_is_seen(stack: Callable[..., Stack]
 
 
 def test_a_port_that_is_taken_is_said(stack: Callable[..., Stack], said: list[str]) -> None:
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        stack(emulator_port=port).up(NAMES)
+        stack(emulator_port=port).start_platform()
     assert f"({port} is taken)" in said[0]
 
 
+@pytest.mark.usefixtures("bare")
 def test_the_database_alone_comes_up_for_a_question_and_env_follows_its_port(
     stack: Callable[..., Stack], state: State
 ) -> None:
