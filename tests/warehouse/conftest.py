@@ -1,4 +1,3 @@
-import itertools
 import os
 from collections.abc import Callable, Iterator
 
@@ -17,8 +16,7 @@ from tests.doubles.clock import ManualClock
 from tests.doubles.redshift import RedshiftDouble
 from tests.doubles.redshift_bucket import Bucket
 from tests.doubles.redshift_rules import setup as redshift_setup
-
-_numbers = itertools.count()
+from tests.warehouse.databases import Databases
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -41,10 +39,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
     postgres.stop(state, clock)
 
 
+@pytest.fixture(scope="session")
+def databases(server: Callable[[str], str]) -> Databases:
+    """Databases on it."""
+    return Databases(server)
+
+
 @pytest.fixture
-def empty_url(server: Callable[[str], str]) -> Iterator[str]:
+def empty_url(databases: Databases) -> Iterator[str]:
     """An empty database of its own."""
-    yield from _database(server, template="template1")
+    with databases.lend("template1") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -75,10 +80,11 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def url(server: Callable[[str], str], engine: str, request: pytest.FixtureRequest) -> Iterator[str]:
+def url(databases: Databases, engine: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """A database of its own, with the tables of every declared output."""
     template = "_prepared" if engine == "postgresql" else "_prepared_redshift"
-    yield from _database(server, template=request.getfixturevalue(template))
+    with databases.lend(request.getfixturevalue(template)) as url:
+        yield url
 
 
 @pytest.fixture
@@ -97,14 +103,6 @@ def address(engine: str, url: str, request: pytest.FixtureRequest) -> str:
         return url
     double: RedshiftDouble = request.getfixturevalue("redshift")
     return double.address
-
-
-def _database(server: Callable[[str], str], template: str) -> Iterator[str]:
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(server("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        yield server(name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from tests.doubles.data_api import DataApiDouble
 from tests.doubles.redshift import RedshiftDouble
 from tests.doubles.redshift_bucket import Bucket
 from tests.warehouse.at_once import at_once
+from tests.warehouse.databases import Databases
 from tests.warehouse.queries import Sql
 
 pytestmark = pytest.mark.stack
@@ -32,15 +33,29 @@ ALL = list(OUTPUTS.values())
 _numbers = itertools.count()
 
 
+@pytest.fixture(scope="module")
+def migrated(server: Callable[[str], str]) -> str:
+    """The template that a migration has made."""
+    with psycopg.connect(server("postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE migrated")
+    with DataApiDouble(server("migrated")) as started:
+        run(started)
+    return "migrated"
+
+
+from_nothing = pytest.mark.parametrize("double", ["template1"], indirect=True, ids=["from nothing"])
+
+
 @pytest.fixture
-def double(empty_url: str) -> Iterator[DataApiDouble]:
-    with DataApiDouble(empty_url) as started:
+def double(databases: Databases, migrated: str, request: pytest.FixtureRequest) -> Iterator[DataApiDouble]:
+    """The Data API of a warehouse that is migrated, unless the test begins from nothing."""
+    with databases.lend(getattr(request, "param", migrated)) as url, DataApiDouble(url) as started:
         yield started
 
 
 @pytest.fixture
-def sql(empty_url: str) -> Iterator[Sql]:
-    with psycopg.connect(empty_url, autocommit=True) as connection:
+def sql(double: DataApiDouble) -> Iterator[Sql]:
+    with psycopg.connect(double.database, autocommit=True) as connection:
 
         def run(text: str) -> list[tuple[object, ...]]:
             cursor = connection.execute(text.encode())
@@ -78,6 +93,7 @@ def not_parsed(texts: Sequence[str]) -> set[str]:
     return {" ".join(text.split()[:2]) for text, tree in parsed.items() if isinstance(tree, exp.Command)}
 
 
+@from_nothing
 def test_everything_is_made_once(double: DataApiDouble, sql: Sql) -> None:
     said = run(double)
     assert said == [
@@ -98,6 +114,7 @@ def test_everything_is_made_once(double: DataApiDouble, sql: Sql) -> None:
     assert {text.split()[0] for text in again} == {"SELECT", "GRANT", "REVOKE"}
 
 
+@from_nothing
 def test_roles_may_do_what_they_are_for_and_no_more(double: DataApiDouble, sql: Sql) -> None:
     writer, reader, operating = (f"IAMR:{name}-{next(_numbers)}" for name in ("Writer", "r", "o"))
     run(double, Users([writer], [reader], [operating]))
@@ -143,7 +160,6 @@ def test_the_database_knows_an_aws_identity_by_its_name(caller: str, user: str |
 
 
 def test_a_new_column_that_may_be_unknown_is_added_alone(double: DataApiDouble, sql: Sql) -> None:
-    run(double)
     made = state(sql)
     sql("ALTER TABLE rejects DROP COLUMN replayed_at")
     sql("INSERT INTO ledger_types VALUES ('kept', 1)")
@@ -155,7 +171,6 @@ def test_a_new_column_that_may_be_unknown_is_added_alone(double: DataApiDouble, 
 
 
 def test_a_text_that_became_longer_is_widened_below_its_views(double: DataApiDouble, sql: Sql) -> None:
-    run(double)
     made = state(sql)
     finals = ", ".join(f"{output.name}_final" for output in ALL)
     sql(f"DROP VIEW frontier, {finals}; ALTER TABLE epochs ALTER COLUMN stream TYPE VARCHAR(9)")
@@ -175,7 +190,6 @@ IMPOSSIBLE = {
 
 
 def test_what_cannot_be_changed_is_told_before_anything_is_done(double: DataApiDouble, sql: Sql) -> None:
-    run(double)
     sql(f"DROP VIEW {', '.join(views(ALL))}; DROP TABLE breakers")
     before = len(double.texts)
     for change, says in IMPOSSIBLE.items():  # each table comes before the last in the order of the check
@@ -186,7 +200,6 @@ def test_what_cannot_be_changed_is_told_before_anything_is_done(double: DataApiD
 
 
 def test_views_that_changed_are_made_anew_in_one_transaction(double: DataApiDouble, sql: Sql) -> None:
-    run(double)
     sql("COMMENT ON VIEW ledger IS 'of another version'")
     before = len(double.requests)
     assert run(double) == [f"views made: {', '.join(views(ALL))}"]
@@ -225,6 +238,7 @@ class OneChange:
         change()
 
 
+@from_nothing
 def test_cut_short_after_every_change_it_ends_the_same(double: DataApiDouble, sql: Sql) -> None:
     for turns in itertools.count(1):
         double.failures.append("ERROR: 1023\n  Detail: Serializable isolation violation on table - 100")
@@ -240,6 +254,7 @@ def test_cut_short_after_every_change_it_ends_the_same(double: DataApiDouble, sq
     assert sql("SELECT * FROM ledger_version") == [(0,)]
 
 
+@from_nothing
 def test_over_a_connection_it_ends_the_same(
     double: DataApiDouble, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +275,7 @@ def test_over_a_connection_it_ends_the_same(
     assert state(sql) == made
 
 
+@from_nothing
 def test_two_at_once_end_the_same(double: DataApiDouble, sql: Sql) -> None:
     at_once(2, lambda: migrate(operator(double), SystemClock(), ALL, lambda _line: None))
     assert run(double) == []
