@@ -96,5 +96,6 @@ def _body(stacks: Stacks, account: Account, declared: Declared) -> dict[str, str
     if len(body) <= LONGEST_BODY:
         return {"TemplateBody": body}
     bucket, key = asset_bucket(account), f"{NAME}/{hashlib.sha256(body.encode()).hexdigest()}.json"
-    stacks.cloud.client("s3").put_object(Bucket=bucket, Key=key, Body=body.encode())
-    return {"TemplateURL": f"https://s3.{account.region}.amazonaws.com/{bucket}/{key}"}
+    s3 = stacks.cloud.client("s3")
+    s3.put_object(Bucket=bucket, Key=key, Body=body.encode())
+    return {"TemplateURL": f"{s3.meta.endpoint_url}/{bucket}/{key}"}

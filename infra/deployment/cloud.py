@@ -1,5 +1,6 @@
 """The AWS account and region that a stage is deployed to, and clients for its services."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 _ATTEMPTS = 8
 _SHOWN_DIGITS = 4
 _MOST_WORDS = 1_000
+_ACCOUNT = re.compile(r"(?<!\d)\d{8}(\d{4})(?!\d)")
 _NOT_TAKEN = frozenset(
     {
         "AuthFailure",
@@ -108,13 +110,16 @@ def connect(environ: Mapping[str, str], region: str) -> Cloud:
 
 @contextmanager
 def plainly(what: str) -> Iterator[None]:
-    """Let what AWS refuses be one sentence: DeploymentFailed, or SettingsError where it is credentials."""
+    """Let what AWS refuses be one sentence: DeploymentFailed, or SettingsError where it is credentials.
+
+    AWS names the account when it refuses: its number is masked, whosever it is.
+    """
     import botocore.exceptions  # noqa: PLC0415  slow to import, as boto3 is
 
     try:
         yield
     except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
-        told = str(error)[-_MOST_WORDS:]  # some repeat the whole template first
+        told = _ACCOUNT.sub(r"********\1", str(error)[-_MOST_WORDS:])  # some repeat the template first
         if _is_of_credentials(error):
             raise SettingsError(
                 f"AWS credentials are missing or have ended: {told}; renew them and repeat the command"

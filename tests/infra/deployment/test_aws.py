@@ -164,8 +164,9 @@ def test_what_aws_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> No
         "cloudformation", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
     )
     with Stubber(client) as stubbed:
-        stubbed.add_client_error("describe_stacks", "AccessDenied", "you may not")
-        with pytest.raises(DeploymentFailed, match=r"^stage prod: .*you may not"), plainly("stage prod"):
+        stubbed.add_client_error("describe_stacks", "AccessDenied", f"{ADMIN.caller} may not")
+        said = r"^stage prod: .*sts::\*{8}3333:assumed-role/Admin/me may not"
+        with pytest.raises(DeploymentFailed, match=said), plainly("stage prod"):
             client.describe_stacks()
     for code in ("ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException"):
         with Stubber(client) as stubbed:

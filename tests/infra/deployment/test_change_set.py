@@ -58,6 +58,15 @@ class Region:
             "describe_change_set", {"Status": status, "StatusReason": reason, "Changes": []} | more
         )
 
+    def asked_for(self, parameter: str) -> list[str]:
+        """What each change set that is made says under the parameter."""
+        said: list[str] = []
+        self.stacks.cloud.client("cloudformation").meta.events.register(
+            "provide-client-params.cloudformation.CreateChangeSet",
+            lambda params, **_: said.append(params[parameter]),
+        )
+        return said
+
     def removes_change_set(self) -> None:
         self.stub.add_response("delete_change_set", {}, PLACE)
 
@@ -128,11 +137,13 @@ def test_where_another_stack_does_not_export_yet_the_templates_are_compared(regi
 def test_a_long_template_goes_by_the_bootstrap_stacks_bucket(region: Region) -> None:
     bucket = "cdk-hnb659fds-assets-111122223333-eu-west-1"
     region.s3.add_response("put_object", {}, {"Bucket": bucket, "Key": ANY, "Body": ANY})
+    urls = region.asked_for("TemplateURL")
     region.makes_change_set(TemplateURL=ANY)
     region.answers("CREATE_COMPLETE", Changes=[told("One")])
     region.removes_change_set()
     assert len(view(region, template("One", comment="x" * 60_000))) == 1
     region.s3.assert_no_pending_responses()
+    assert urls[0].startswith(f"https://s3.eu-west-1.amazonaws.com/{bucket}/headrace-view/")
 
 
 @pytest.mark.parametrize("status", ["REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "CREATE_FAILED"])
@@ -158,12 +169,7 @@ def test_of_a_stack_that_is_stuck_it_is_told_what_comes_first(
 
 
 def test_two_operators_who_ask_at_once_do_not_see_each_other(region: Region) -> None:
-    names = []
-    client = region.stacks.cloud.client("cloudformation")
-    client.meta.events.register(
-        "provide-client-params.cloudformation.CreateChangeSet",
-        lambda params, **_: names.append(params["ChangeSetName"]),
-    )
+    names = region.asked_for("ChangeSetName")
     for _ in range(2):
         region.makes_change_set(TemplateBody=ANY)
         region.answers("CREATE_COMPLETE")
