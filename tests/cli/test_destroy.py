@@ -25,7 +25,7 @@ def as_strict_as_aws(monkeypatch: pytest.MonkeyPatch, aws: Mapping[str, str]) ->
     def strict(self: Stacks, name: str) -> None:
         s3, template = client(aws, "s3"), self.template(name)["Resources"]
         for one in self.resources(name):
-            goes = template[one.logical].get("DeletionPolicy") != "Retain"
+            goes = template[one.logical].get("DeletionPolicy", "Delete") == "Delete"
             if one.type == "AWS::S3::Bucket" and goes:
                 held = s3.list_object_versions(Bucket=one.physical)
                 if "Versions" in held or "DeleteMarkers" in held:

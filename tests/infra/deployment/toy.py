@@ -21,9 +21,8 @@ _VERSION = "/cdk-bootstrap/hnb659fds/version"
 
 def template(*, keep: bool = False, days: int = 7, name: str = "toy-events", alarm: bool = True) -> Any:
     """A stream, a versioned bucket, a bucket that empties itself, a key, a log and a published name."""
-    policy = {"DeletionPolicy": "Retain" if keep else "Delete"} | (
-        {"UpdateReplacePolicy": "Retain"} if keep else {"UpdateReplacePolicy": "Delete"}
-    )
+    goes, replaced = ("RetainExceptOnCreate", "Retain") if keep else ("Delete", "Delete")
+    policy = {"DeletionPolicy": goes, "UpdateReplacePolicy": replaced}
     stream = {"Name": name, "ShardCount": 1}
     expiring = {"Rules": [{"Status": "Enabled", "ExpirationInDays": 7}]}
     published = {"Name": "/headrace/toy/events-stream", "Type": "String", "Value": {"Ref": "Events"}}
