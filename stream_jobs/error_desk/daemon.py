@@ -97,7 +97,7 @@ def command(settings: ErrorDeskSettings, java: str, jars: Path) -> list[str]:
         "-XX:+UseSerialGC",
         "-XX:+ExitOnOutOfMemoryError",
         "-cp",
-        f"{jars}/*:{settings.folder}",
+        f"{jars}/*",
         _MAIN,
         "--properties-file",
         _PROPERTIES,

@@ -48,9 +48,9 @@ class Producers:
             process.communicate()
 
 
-def wait_for(is_so: Callable[[], object], seconds: float = 20.0) -> None:
-    """Look again and again, for so long at most."""
+def wait_for(is_so: Callable[[], object], seconds: float = 20.0, every: float = 0.02) -> None:
+    """Look again and again, for so long at most; less often where looking is work."""
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(every)

@@ -1,3 +1,4 @@
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,7 +15,9 @@ from stream_jobs.error_desk.shard import Shard
 from tests.doubles.clock import ManualClock
 from tests.stream_jobs.error_desk.running import RunningDesk
 from tests.stream_jobs.error_desk.stand_in import InThread
-from tests.warehouse.conftest import _prepared, engine, server, sql, url  # noqa: F401  the embedded PostgreSQL
+from tests.warehouse.conftest import _prepared, databases, engine, server, sql, url  # noqa: F401  PostgreSQL
+
+_numbers = itertools.count()
 
 
 @dataclass
@@ -93,11 +96,16 @@ def emulator_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def desk(emulator_url: str, url: str, tmp_path: Path) -> Iterator[RunningDesk]:  # noqa: F811  as above
-    """Desks on a stream of four shards."""
-    stream = "errors-" + url.rpartition("/")[2].replace("_", "-")
+def desk(
+    emulator_url: str,
+    url: str,  # noqa: F811  as above
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Iterator[RunningDesk]:
+    """Desks on a stream of so many shards, each of which is a process: four, unless the test says."""
+    stream = f"errors-{next(_numbers)}"
     desk = RunningDesk(emulator_url, url, tmp_path / "a state folder", stream)
-    desk.kinesis.create_stream(StreamName=stream, ShardCount=4)
+    desk.kinesis.create_stream(StreamName=stream, ShardCount=getattr(request, "param", 4))
     desk.kinesis.get_waiter("stream_exists").wait(StreamName=stream, WaiterConfig={"Delay": 1})
     yield desk
     desk.end()

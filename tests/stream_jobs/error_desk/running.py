@@ -120,7 +120,7 @@ class RunningDesk:
         return streams.read_to_the_end(self.kinesis, self.stream, self.positions())
 
     def wait_until_caught_up(self, seconds: float = 90) -> None:
-        wait_for(self.caught_up, seconds)
+        wait_for(self.caught_up, seconds, every=0.25)
 
     def _listen(self, process: "subprocess.Popen[bytes]") -> None:
         assert process.stderr

@@ -17,7 +17,8 @@ from tests.stream_jobs.error_desk.running import RunningDesk, daemon_of, shards_
 pytestmark = [pytest.mark.stack, pytest.mark.crash, pytest.mark.xdist_group("error_desk")]
 
 CODES = (RejectCode.NOT_JSON, RejectCode.WRONG_TYPE, RejectCode.TOO_LONG)
-PART = 4_000
+SHARDS = 2
+PART = 1_000
 
 
 class Sent:
@@ -48,6 +49,7 @@ class Sent:
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize("desk", [SHARDS], indirect=True)
 def test_every_reject_is_merged_once_whatever_is_killed_meanwhile(
     desk: RunningDesk, allow: Callable[[bool], None], sql: Callable[..., list[tuple[Any, ...]]]
 ) -> None:
@@ -55,7 +57,7 @@ def test_every_reject_is_merged_once_whatever_is_killed_meanwhile(
         return int(sql("SELECT COALESCE(sum(seen_on_errors), 0) FROM rejects")[0][0])
 
     def wait_for_more(than: int) -> None:
-        wait_for(lambda: merged() > than, 90)
+        wait_for(lambda: merged() > than, 90, every=0.1)
 
     sent = Sent(desk)
     process = desk.start()
@@ -70,19 +72,19 @@ def test_every_reject_is_merged_once_whatever_is_killed_meanwhile(
     sent.part(1)
     wait_for_more(PART + PART // 10 + 3)
 
-    wait_for(lambda: shards_of(process), 30)
+    wait_for(lambda: shards_of(process), 30, every=0.2)
     shards_of(process)[0].kill()  # the daemon ends with it, and is started again
     allow(False)
     sent.part(2)
-    wait_for(lambda: "connection" in desk.health()["detail"]["trouble"], 90)
+    wait_for(lambda: "connection" in desk.health()["detail"]["trouble"], 90, every=0.2)
     assert not desk.health()["ok"]
     allow(True)
     desk.wait_until_caught_up()
-    wait_for(lambda: desk.health()["ok"], 30)
+    wait_for(lambda: desk.health()["ok"], 30, every=0.2)
     assert desk.metric("headrace_desk_restarts_total") == 2
 
     shards = shards_of(process)
-    assert len(shards) == 4
+    assert len(shards) == SHARDS
     process.terminate()
     assert process.wait(40) == 0
     assert psutil.wait_procs(shards, timeout=10)[1] == []
@@ -99,7 +101,7 @@ def test_every_reject_is_merged_once_whatever_is_killed_meanwhile(
 @pytest.mark.timeout(200)
 def test_nothing_is_left_running_when_the_desk_itself_is_killed(desk: RunningDesk) -> None:
     process = desk.start()
-    wait_for(lambda: daemon_of(process), 60)
+    wait_for(lambda: daemon_of(process), 60, every=0.1)
     family = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()

@@ -65,7 +65,7 @@ def test_a_fleet_shares_the_shards_and_asks_no_more_of_dynamodb_than_its_role_al
     with Recorder(endpoint) as dynamodb:
         here = {"HEADRACE_DESK_FLEET": "true", "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.url}
         both = [desk.start(**here), other.start(**here)]
-        wait_for(lambda: all(shards_of(process) for process in both), 150)
+        wait_for(lambda: all(shards_of(process) for process in both), 150, every=0.2)
         desk.wait_until_caught_up()
         assert desk.health()["ok"]
         assert other.health()["ok"]
