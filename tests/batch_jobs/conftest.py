@@ -24,6 +24,8 @@ def spark(batch_state: Path) -> Iterator[SparkSession]:
 
     Its tests carry the marks in `tests.batch_jobs.marks.SPARK`.
     """
+    if (other := SparkSession.getActiveSession()) is not None:  # the stream job's tests leave theirs open
+        other.stop()
     settings = BatchSettings(state=str(batch_state), spark_master="local[2]", spark_memory="1g")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

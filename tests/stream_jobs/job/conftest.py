@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from pyspark.sql import SparkSession
 
+from headrace.ops import logs
 from headrace.ops.clock import SystemClock
 from headrace.schemas.registry import OUTPUTS
 from headrace.warehouse.warehouse import connect as open_warehouse
@@ -56,7 +57,7 @@ def query(url: str) -> Iterator[Callable[[str], list[tuple[object, ...]]]]:
         yield lambda sql: connection.execute(sql).fetchall()
 
 
-@pytest.fixture(scope="module")  # a process has one Spark at a time, and the batch jobs' tests another
+@pytest.fixture(scope="session")  # a process has one Spark at a time: the batch jobs' tests stop this one
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session = spark_session(master="local[2]", memory="1g", state=tmp_path_factory.mktemp("spark"))
     yield session
@@ -84,6 +85,7 @@ def job(
 ) -> Iterator[Callable[..., Job]]:
     """Starts jobs in this process; what is given replaces settings."""
     jobs: list[Job] = []
+    logs.configure(process="stream-job")  # structlog's own way to draw a failure takes a second
 
     def start(**changes: Any) -> Job:
         jobs.append(Job(spark, settings, **changes))

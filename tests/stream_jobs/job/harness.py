@@ -74,14 +74,14 @@ class Job:
         while not happened():
             assert self.query.is_active, f"the query ended: {self.ended()!r}"
             assert time.monotonic() < deadline, "it did not happen"
-            time.sleep(0.02)
+            time.sleep(0.1)  # looking takes a connection
 
     def ended(self) -> HaltError | BaseException:
         """Wait for the query's end; what ended it."""
         deadline = time.monotonic() + PATIENCE
         while self.query.is_active:
             assert time.monotonic() < deadline, "the query goes on"
-            time.sleep(0.02)
+            time.sleep(0.05)
         return self.query.failure()
 
     def stop(self) -> None:

@@ -1,16 +1,20 @@
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pyarrow as pa
+import pyspark
 import pytest
+from prometheus_client import REGISTRY
+from pyspark.sql import SparkSession
 
 from headrace.errors import BatchMismatch, FencedOut, StreamRecreated
 from headrace.schemas.codec import Rejection, encode
 from headrace.schemas.registry import OUTPUTS
-from headrace.warehouse.probe import POINTS
+from headrace.warehouse.probe import AFTER_COMMIT, BEFORE_STAGE, POINTS
 from producers.formats.access_log import parse
 from tests.doubles.kinesis import KinesisDouble
 from tests.e2e.truth import PATHS, TRAFFIC, Truth
@@ -20,6 +24,7 @@ from tests.stream_jobs.job.harness import NOON, Job, access, counted, send, sett
 pytestmark = [
     pytest.mark.spark,
     pytest.mark.stack,
+    pytest.mark.xdist_group("stream-job"),  # one Spark for all of them
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # py4j's and pyspark's
 ]
 
@@ -43,6 +48,7 @@ def test_everything_twice_and_shuffled_gives_the_same_numbers(
 ) -> None:
     raws = [access(number) for number in range(1, 301)] + [b"garbage", access(301).replace(b"200", b'"x"')]
     send(kinesis, raws)
+    before = in_windows()
     running = job(batch_records=60)
     running.until(lambda: settled(url) == 301)
     once = snapshot(url)
@@ -57,6 +63,12 @@ def test_everything_twice_and_shuffled_gives_the_same_numbers(
     assert once["ledger_types"] == [("web_access.v1", 300)]
     assert len(twice["rejects"]) == len(once["rejects"]) == 2
     assert query("select sum(bytes) from web_traffic_1m") == [(sum(range(1, 301)) + 302 + 303,)]
+    running.until(lambda: in_windows() - before == 3 * 302)  # three outputs; a copy comes into none
+
+
+def in_windows() -> float:
+    """What the metric says."""
+    return REGISTRY.get_sample_value("headrace_window_records_total") or 0
 
 
 def test_a_record_that_comes_days_late_lands_in_its_window_and_is_flagged(
@@ -71,13 +83,14 @@ def test_a_record_that_comes_days_late_lands_in_its_window_and_is_flagged(
     assert late[0].replace(second=0) == (now - timedelta(days=3)).replace(second=0, microsecond=0)
 
 
-@pytest.mark.parametrize("batch", [0, 1])
 def test_jobs_that_die_at_every_point_of_a_commit_change_no_number(
-    kinesis: KinesisDouble, job: Jobs, url: str, batch: int
+    kinesis: KinesisDouble, job: Jobs, url: str
 ) -> None:
     send(kinesis, [access(number) for number in range(1, 101)], per_aggregate=5)
-    for point in POINTS:
-        job(probe=_dies_at(point, visit=batch + 1), batch_records=2).ended()
+    in_the_first_batch = [(BEFORE_STAGE, 1), (AFTER_COMMIT, 1)]  # the start of which Spark keeps nowhere
+    for point, visit in in_the_first_batch + [(point, 2) for point in POINTS]:
+        died = job(probe=_dies_at(point, visit=visit), batch_records=2).ended()
+        assert (type(died), str(died)) == (MemoryError, point)
     last = job()
     send(kinesis, [access(101)])
     last.until(lambda: counted(url) == 101)
@@ -189,6 +202,17 @@ def test_extremes_of_every_field_commit_and_come_back_equal(
         ("ünïcode/Ω", largest)
     ]
     assert query("select code, sequence from rejects") == [("nul_character", 7)]
+
+
+def test_sparks_workers_import_what_is_installed_and_compiled(spark: SparkSession) -> None:
+    def place(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import pyspark  # noqa: PLC0415  in the worker
+
+        for _ in batches:
+            yield pa.record_batch({"place": [pyspark.__file__]})
+
+    found = spark.range(1, numPartitions=1).mapInArrow(place, "place string").collect()
+    assert [row.place for row in found] == [pyspark.__file__]
 
 
 def test_an_idle_stream_moves_the_frontier(job: Jobs, query: Query) -> None:

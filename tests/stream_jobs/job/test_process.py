@@ -38,7 +38,7 @@ def start(kinesis: KinesisDouble, url: str, tmp_path: Path, port: int) -> Iterat
         "HEADRACE_WAREHOUSE_URL": url,
         "HEADRACE_STATE": str(tmp_path / "state"),
         "HEADRACE_HEALTH_PORT": str(port),
-        "HEADRACE_SPARK_MASTER": "local[2]",
+        "HEADRACE_SPARK_MASTER": "local[1]",
         "HEADRACE_SPARK_MEMORY": "1g",
         "HEADRACE_TRIGGER_MS": "100",
         "HEADRACE_BATCH_RECORDS": "3",
@@ -69,7 +69,7 @@ def wait_for(happened: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not happened():
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(0.2)  # looking takes a connection
 
 
 def health(port: int) -> tuple[int, str]:

@@ -24,6 +24,7 @@ from tests.stream_jobs.job.harness import NOON, Job, access, send, settled
 pytestmark = [
     pytest.mark.spark,
     pytest.mark.stack,
+    pytest.mark.xdist_group("stream-job"),  # one Spark for all of them
     pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),  # py4j's and pyspark's
 ]
 
