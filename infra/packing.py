@@ -85,7 +85,8 @@ class Recipe:
 
     def _fingerprint(self, platform: str, own: Mapping[str, bytes]) -> str:
         here = (machine.machine(), machine.libc_ver()) if platform == NATIVE else ()
-        digest = hashlib.sha256(repr((self.name, platform, here, PYTHON, sys.version)).encode())
+        told = (self.name, sorted(self.unwanted), self.runs_in, self.level)
+        digest = hashlib.sha256(repr((told, platform, here, PYTHON, sys.version)).encode())
         made_by = {"recipe": Path(__file__).read_bytes(), "lock": self.lock.read_bytes()}
         for name, content in {**made_by, **own}.items():
             digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
