@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from headrace.warehouse.probe import AFTER_COMMIT, BEFORE_COMMIT
-from tests.stream_jobs.replay.mill import Mill, access, spoiled
+from stream_jobs.replay.candidates import Origin
+from tests.stream_jobs.replay.mill import Mill, access, heal, spoiled
 
 pytestmark = [pytest.mark.stack, pytest.mark.crash, pytest.mark.xdist_group("replay")]
 
@@ -17,7 +18,8 @@ RECORDS = 1200  # three requests
 Query = Callable[..., list[tuple[Any, ...]]]
 
 
-def run(mill: Mill, point: str, visit: int) -> int:
+def killed(mill: Mill, point: str, visit: int) -> int:
+    """How a way back in a process of its own ended."""
     program = [sys.executable, "-m", "tests.stream_jobs.replay.dying"]
     arguments = [mill.url, mill.kinesis.url, point, str(visit)]
     return subprocess.run([*program, *arguments], check=False, timeout=60).returncode
@@ -33,9 +35,9 @@ def test_killed_between_any_two_steps_and_run_again_every_number_counts_once(
         mill.kinesis.put("events", spoiled(number))
     mill.kinesis.put("events", access(RECORDS + 1))
     mill.grind()
-    assert run(mill, point, visit) == -signal.SIGKILL
+    assert killed(mill, point, visit) == -signal.SIGKILL
     assert query("SELECT COUNT(*) FROM rejects WHERE replayed_at IS NULL") != [(0,)]
-    assert run(mill, "never", 1) == 0
+    mill.way_back(origins=[Origin.WAREHOUSE], mend=heal)
     put = len(mill.kinesis.records()) - RECORDS - 1
     assert put == RECORDS + again, "what was put and not marked, and nothing else, is put again"
     mill.grind()
