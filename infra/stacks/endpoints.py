@@ -11,8 +11,7 @@ _IMAGE = {
 NEEDS: dict[str, dict[str, str]] = {
     "bastion": {
         "ssm": "the host says that it is there",
-        "ssmmessages": "the sessions themselves",
-        "ec2messages": "the agent's orders",
+        "ssmmessages": "the sessions themselves, and the agent's orders",
     },
     "cluster on EC2": {
         "elasticmapreduce": "the nodes' agents ask what to do",

@@ -8,7 +8,7 @@ from tests.infra.synthesis import OTHER, Template, listed, of_type, plain, synth
 
 pytestmark = pytest.mark.xdist_group("cdk")
 
-BASTION = {"ssm", "ssmmessages", "ec2messages"}
+BASTION = {"ssm", "ssmmessages"}
 
 
 @pytest.fixture(scope="module")
