@@ -9,6 +9,7 @@ import pytest
 from cli.exit_codes import INTERRUPTED
 from headrace.errors import DeploymentFailed
 from infra.deployment.bootstrap import STACK as BOOTSTRAP
+from infra.deployment.destruction import Destruction
 from infra.deployment.emptying import empty
 from infra.deployment.stacks import Stacks
 from tests.cli.toy_operator import Operator, client
@@ -197,13 +198,18 @@ def test_one_stack_is_destroyed_while_the_end_of_others_is_still_to_be_finished(
     def cut_off(*_: object) -> None:
         raise KeyboardInterrupt
 
+    destroy = Destruction.destroy
     with monkeypatch.context() as patched:
-        patched.setattr("cli.destroy.Destruction.destroy", cut_off)
+        patched.setattr(
+            Destruction, "destroy", lambda self, name, held: name == other or destroy(self, name, held)
+        )
+        patched.setattr("cli.destroy.look", cut_off)
         assert deployed.types("destroy", answers="toy\n").code == INTERRUPTED
+    assert (deployed.status(), deployed.status(other)) == ("", "CREATE_COMPLETE")
     alone = deployed.types("destroy", "--stack", other, "--yes")
-    assert (alone.code, deployed.status(other), deployed.status()) == (0, "", "CREATE_COMPLETE"), alone.err
-    assert toy.STACK not in alone.out
-    assert deployed.types("destroy", answers="toy\n").code == 0
+    assert (alone.code, deployed.status(other), toy.STACK in alone.out) == (0, "", False), alone.err
+    answer = deployed.types("destroy", answers="toy\n")
+    assert (answer.code, "waiting for its deletion" in answer.out) == (0, True), answer.err
 
 
 @pytest.mark.parametrize("begun", ["looked at", "failed"])
