@@ -10,7 +10,7 @@ from headrace.warehouse.opening import open_session
 from headrace.warehouse.probe import Probe, no_probe
 from headrace.warehouse.session import Session
 from tests.doubles.clock import ManualClock
-from tests.warehouse.conftest import _prepared, engine, server, sql, url  # noqa: F401  the embedded PostgreSQL
+from tests.warehouse.conftest import _prepared, databases, engine, server, sql, url  # noqa: F401  PostgreSQL
 
 Loaders = Callable[..., Loader]
 
