@@ -71,6 +71,6 @@ def _empty(connection: psycopg.Connection) -> None:
     tables = [name for (name,) in connection.execute(found)]
     filled = " UNION ALL ".join(f"(SELECT '{name}' FROM {name} LIMIT 1)" for name in tables)
     if filled and (names := [name for (name,) in connection.execute(filled.encode())]):
-        connection.execute(f"TRUNCATE {', '.join(names)}".encode())
+        connection.execute("; ".join(f"DELETE FROM {name}" for name in names).encode())
     if tables:
         connection.execute("INSERT INTO ledger_version VALUES (0)")

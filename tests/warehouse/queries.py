@@ -25,9 +25,12 @@ TABLES = (
 )
 
 
-def empty(sql: Sql) -> None:
-    """As if no batch had ever come; the ledger's version moves, so that no writer leans on what it knows."""
-    sql(f"truncate {', '.join((*TABLES, 'ledger_outputs'))}")
+def empty(sql: Sql, *more: str) -> None:
+    """As if no batch had ever come; the ledger's version moves, so that no writer leans on what it knows.
+
+    Where there are few rows, TRUNCATE takes ten times as long.
+    """
+    sql("; ".join(f"delete from {table}" for table in (*TABLES, "ledger_outputs", *more)))
     sql("update ledger_version set version = version + 1")
 
 

@@ -24,7 +24,7 @@ from headrace.warehouse.report import ArchiveTotals, Report, fold_settled
 from headrace.warehouse.warehouse import Warehouse
 from headrace.warehouse.warehouse import connect as open_warehouse
 from tests.doubles.clock import ManualClock
-from tests.warehouse.queries import TABLES, Sql
+from tests.warehouse.queries import Sql, empty
 from tests.warehouse.simulation import Rec, bad, batch_id, fold_of, good, shard
 
 pytestmark = pytest.mark.stack
@@ -328,7 +328,7 @@ rounds = st.lists(st.tuples(numbers, numbers, numbers, st.integers(0, 150)), min
 def test_any_sequence_of_batches_and_objects_is_accounted_as_sets_would(
     url: str, sql: Sql, sequence: list[tuple[Any, ...]]
 ) -> None:
-    sql(f"truncate {', '.join((*TABLES, 'archive_objects', 'archive_ranges', 'archive_gaps'))}")
+    empty(sql, "archive_objects", "archive_ranges", "archive_gaps")
     clock, shelf, model = ManualClock(), Shelf(), Model()
     with closing(open_warehouse(url, clock)) as warehouse:
         job = Job(warehouse, clock, outputs={})
