@@ -8,6 +8,7 @@ from constructs import Construct
 from infra.container import DESK_HEALTH, STATE, USER
 from infra.lease_tables import APPLICATION
 from infra.stacks.accepted import accept
+from infra.stacks.alarms import FIVE_MINUTES, metric
 from infra.stacks.images import image_of
 from infra.stacks.lease_tables import LeaseTables
 from infra.stacks.publish import publish
@@ -45,6 +46,9 @@ class ErrorDeskStack(WriterStack):
         self._warehouse.let_write(role, "error-desk")
         service = self._service(task)
         alarms = self._stream.alarms.of(self)
+        held_up = metric(stage.metrics, "DeskHeldUp", {"Stream": errors.stream_name}, "Maximum", FIVE_MINUTES)
+        text = "The error desk has run for a quarter of an hour, and something keeps it from merging."
+        alarms.add("DeskHeldUp", text, held_up, 0, periods=3)
         text = "Fewer tasks of the error desk run than should, for a quarter of an hour."
         watch_service(alarms, "ErrorDeskDown", text, service=service, tasks=self._wanted.tasks)
         publish(self, stage, ERROR_DESK_SERVICE=f"{service.cluster.cluster_name}/{service.service_name}")
@@ -64,6 +68,8 @@ class ErrorDeskStack(WriterStack):
             "HEADRACE_DESK_FLEET": "true",
             "HEADRACE_DESK_FAILOVER_SECONDS": "10",
             "HEADRACE_DESK_JAVA_MEMORY": f"{round(self._wanted.memory_mb * _JAVA_SHARE)}m",
+            "HEADRACE_EMF_SECONDS": "60",
+            "HEADRACE_EMF_NAMESPACE": self._stage.metrics,
         }
 
     def _contain(self, task: ecs.FargateTaskDefinition, environment: dict[str, str]) -> None:

@@ -1,12 +1,15 @@
 """Keeps KCL's daemon running, until it is asked to stop."""
 
+import math
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from headrace.errors import HaltError
 from headrace.ops.clock import Clock
+from headrace.ops.emf import EmfReporter
 from headrace.ops.health import HealthServer
 from headrace.ops.logs import get_logger
 from headrace.ops.shutdown import Shutdown
@@ -37,17 +40,33 @@ def run(settings: ErrorDeskSettings, environ: Mapping[str, str], *, clock: Clock
     """
     logger = get_logger()
     monitor = DeskMonitor(clock, settings.folder, fleet=settings.fleet)
+    reporter = _reporter(settings, clock)
     try:
         with HealthServer(monitor.health, port=settings.health_port) as server:
             logger.info("error desk starts", stream=settings.stream, health=f"http://127.0.0.1:{server.port}")
-            Launcher(settings, environ, clock, shutdown, monitor).keep_running()
+            Launcher(
+                settings, environ, clock=clock, shutdown=shutdown, monitor=monitor, reporter=reporter
+            ).keep_running()
     except Stopped:
         pass
     except HaltError as error:
         logger.error("error desk ends", error=type(error).__name__, why=str(error))  # noqa: TRY400  told whole
         return _FAILED
+    finally:
+        if settings.emf_seconds is not None:
+            reporter.report()
     logger.info("error desk stopped", reason=shutdown.reason)
     return _GOOD
+
+
+def _reporter(settings: ErrorDeskSettings, clock: Clock) -> EmfReporter:
+    return EmfReporter(
+        clock,
+        sys.stdout,
+        seconds=settings.emf_seconds or math.inf,
+        namespace=settings.emf_namespace,
+        dimensions={"Stream": settings.stream},
+    )
 
 
 class Launcher:
@@ -57,9 +76,11 @@ class Launcher:
         self,
         settings: ErrorDeskSettings,
         environ: Mapping[str, str],
+        *,
         clock: Clock,
         shutdown: Shutdown,
         monitor: DeskMonitor,
+        reporter: EmfReporter,
     ) -> None:
         """Raises SettingsError when Java, KCL, the region or the credentials are missing."""
         self._settings = settings
@@ -67,6 +88,7 @@ class Launcher:
         self._clock = clock
         self._shutdown = shutdown
         self._monitor = monitor
+        self._reporter = reporter
         self._command = daemon.command(settings, find_java(environ), daemon.find_jars())
         self._connection = StreamConnection.open(settings.stream, clock)
 
@@ -84,6 +106,7 @@ class Launcher:
             halted = [status.trouble for status in self._monitor.gather() if status.halted]
             pause = _LONGEST_PAUSE if halted else pause
             self._explain(code, halted, pause)
+            self._measure()
             self._shutdown.wait(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)
 
@@ -109,10 +132,14 @@ class Launcher:
         self._monitor.trouble("")
         self._monitor.phase("running")
         while process.poll() is None:
-            self._monitor.gather()
+            self._measure()
             if self._shutdown.wait(_POLL):
                 _end(process)
         return process.returncode
+
+    def _measure(self) -> None:
+        self._monitor.gather()
+        self._reporter.step()
 
     def _explain(self, code: int, halted: list[str], pause: float) -> None:
         why = "; ".join(halted) or f"KCL's daemon ended with {code}"

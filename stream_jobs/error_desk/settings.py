@@ -39,6 +39,17 @@ class ErrorDeskSettings(msgspec.Struct, frozen=True, kw_only=True):
     health_port: Annotated[
         int, Setting("HEADRACE_HEALTH_PORT", "port of /healthz and /metrics; 0 for a free one")
     ] = 0
+    emf_seconds: Annotated[
+        Annotated[float, msgspec.Meta(gt=0)] | None,
+        Setting(
+            "HEADRACE_EMF_SECONDS",
+            "seconds between two reports of the metrics to CloudWatch, as lines on standard output in the"
+            " Embedded Metric Format; none by default",
+        ),
+    ] = None
+    emf_namespace: Annotated[
+        str, Setting("HEADRACE_EMF_NAMESPACE", "the namespace of these metrics in CloudWatch")
+    ] = "headrace"
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         Setting("HEADRACE_LOG_LEVEL", "the least that is logged"),

@@ -2,6 +2,8 @@
 
 import pytest
 
+from headrace.ops.emf import _camel
+from headrace.ops.metrics import DESK_HELD_UP
 from headrace.ops.settings import load
 from infra.lease_tables import LEASE_TABLES, ON_TABLES
 from infra.stacks.stage import Stage
@@ -42,6 +44,20 @@ def test_it_is_a_fleet_of_as_many_tasks_as_the_stage_file_says(stage: Stage, tem
     assert settings(template).fleet
     assert settings(template).stream == "<stream:Errors>"
     assert settings(template).warehouse_url.startswith("redshift://")
+
+
+def test_its_alarm_watches_what_its_process_writes(template: Template) -> None:
+    (alarm,) = [
+        one
+        for one in of_type(template, "AWS::CloudWatch::Alarm").values()
+        if "DeskHeldUp" in one["AlarmName"]
+    ]
+    assert settings(template).emf_seconds == 60
+    assert alarm["Namespace"] == settings(template).emf_namespace
+    assert alarm["MetricName"] == _camel(DESK_HELD_UP._name)
+    assert [(one["Name"], plain(one["Value"])) for one in alarm["Dimensions"]] == [
+        ("Stream", settings(template).stream)
+    ]
 
 
 def test_its_lease_tables_are_those_that_kcl_makes_where_it_may(template: Template) -> None:

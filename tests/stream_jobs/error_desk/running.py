@@ -42,17 +42,21 @@ class RunningDesk:
             "HEADRACE_DESK_FAILOVER_SECONDS": "1",
         }
         self.folder = state / "error_desk"
+        self._reports = state / "reports.ndjson"
         self.kinesis = streams.client(self.environ)
         self._said: list[str] = []
         self._started: list[tuple[subprocess.Popen[bytes], threading.Thread]] = []
 
     def start(self, **environ: str) -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen(
-            [sys.executable, "-m", "stream_jobs.error_desk"],
-            env=self.environ | environ,
-            cwd=ROOT,
-            stderr=subprocess.PIPE,
-        )
+        self._reports.parent.mkdir(parents=True, exist_ok=True)
+        with self._reports.open("ab") as reports:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "stream_jobs.error_desk"],
+                env=self.environ | environ,
+                cwd=ROOT,
+                stdout=reports,
+                stderr=subprocess.PIPE,
+            )
         listener = threading.Thread(target=self._listen, args=(process,), daemon=True)
         listener.start()
         self._started.append((process, listener))
@@ -82,6 +86,11 @@ class RunningDesk:
         except urllib.error.URLError:
             return {}
         return health
+
+    def reported(self, name: str) -> list[float]:
+        """What the desks wrote of a metric for CloudWatch, the oldest first."""
+        reports = map(json.loads, self._reports.read_text().splitlines())
+        return [report[name] for report in reports if name in report]
 
     def metric(self, name: str) -> float:
         base = re.findall(r"http://127\.0\.0\.1:\d+", self.said)[-1]

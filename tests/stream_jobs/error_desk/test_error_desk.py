@@ -60,7 +60,7 @@ def test_every_reject_is_merged_once_whatever_is_killed_meanwhile(
         wait_for(lambda: merged() > than, 90, every=0.1)
 
     sent = Sent(desk)
-    process = desk.start()
+    process = desk.start(HEADRACE_EMF_SECONDS="0.3")
     sent.part(0)
     sent.garbage()
     wait_for_more(0)
@@ -78,6 +78,7 @@ def test_every_reject_is_merged_once_whatever_is_killed_meanwhile(
     sent.part(2)
     wait_for(lambda: "connection" in desk.health()["detail"]["trouble"], 90, every=0.2)
     assert not desk.health()["ok"]
+    wait_for(lambda: desk.reported("DeskHeldUp")[-1] == 1, 30, every=0.2)
     allow(True)
     desk.wait_until_caught_up()
     wait_for(lambda: desk.health()["ok"], 30, every=0.2)
@@ -89,6 +90,8 @@ def test_every_reject_is_merged_once_whatever_is_killed_meanwhile(
     assert process.wait(40) == 0
     assert psutil.wait_procs(shards, timeout=10)[1] == []
     assert desk.checkpoints() == desk.positions()
+    assert desk.reported("DeskHeldUp")[-1] == 0
+    assert sum(desk.reported("DeskRestarts")) == 2
     found = dict(sql("SELECT id, seen_on_errors FROM rejects"))
     assert found == sent.copies
     assert sql("SELECT count(*) FROM rejects WHERE raw_place LIKE 'kinesis:shardId-%'") == [(1,)]
