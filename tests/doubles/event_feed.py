@@ -34,7 +34,7 @@ class FeedEvent:
 
 @dataclass(frozen=True)
 class Turn:
-    """What becomes of one connection. `cut`: broken after so many bytes; `ends`: closed when all is sent."""
+    """What a connection becomes. `cut`: broken after so many bytes; `ends`: closed after what is there."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -104,12 +104,11 @@ class EventFeed(WebServer):
         if turn.before:
             yield turn.before
         position, came = self._behind(last_id), True
-        while not self.closing:
+        end = len(self.events) if turn.ends else None
+        while not self.closing and position != end:
             if position < len(self.events):
                 yield self.events[position].lines()
                 position += 1
-            elif turn.ends:
-                return
             else:
                 with self.changed:
                     if position == len(self.events) and not self.closing:
