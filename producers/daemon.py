@@ -1,6 +1,5 @@
 """One producer process from its start to its end: its inputs side by side, watched over."""
 
-import math
 import random
 import socket
 import sys
@@ -72,8 +71,7 @@ def run(
                 daemon.stop()
                 clock.sleep(_LOOK_SECONDS)
         tell(daemon.progress())
-        if configuration.producer.emf_seconds is not None:
-            reporter.report()
+        reporter.report()
         return daemon.outcome()
 
 
@@ -82,7 +80,7 @@ def _emf(configuration: Configuration, clock: Clock) -> EmfReporter:
     return EmfReporter(
         clock,
         sys.stdout,
-        seconds=settings.emf_seconds or math.inf,
+        seconds=settings.emf_seconds,
         namespace=settings.emf_namespace,
         dimensions={"Producer": settings.name or socket.gethostname()},
     )

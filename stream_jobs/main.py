@@ -1,6 +1,5 @@
 """The stream job: one query per stream, from Kinesis to the warehouse, until it is asked to stop."""
 
-import math
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -76,7 +75,7 @@ def _reporter(settings: StreamJobSettings, clock: Clock) -> EmfReporter:
     return EmfReporter(
         clock,
         sys.stdout,
-        seconds=settings.emf_seconds or math.inf,
+        seconds=settings.emf_seconds,
         namespace=settings.emf_namespace,
         dimensions={"Stream": settings.stream},
     )

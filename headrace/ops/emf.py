@@ -46,20 +46,20 @@ class EmfReporter:
         clock: Clock,
         out: TextIO,
         *,
-        seconds: float,
+        seconds: float | None,
         namespace: str,
         dimensions: Mapping[str, str],
         registry: CollectorRegistry = REGISTRY,
     ) -> None:
-        """`dimensions` go with every metric, beside those made from its labels."""
+        """`dimensions` go with every metric, beside those made from its labels; without `seconds`, never."""
         self._clock = clock
         self._out = out
-        self._seconds = seconds
+        self._seconds = math.inf if seconds is None else seconds
         self._namespace = namespace
         self._dimensions = dict(dimensions)
         self._registry = registry
         self._written: _Totals = {}
-        self._next_at = clock.monotonic() + seconds
+        self._next_at = clock.monotonic() + self._seconds
 
     def step(self) -> None:
         """Write, if it is time."""
@@ -70,6 +70,8 @@ class EmfReporter:
 
     def report(self) -> None:
         """Write now, as at the end of a process. What cannot be written is in the next report."""
+        if self._seconds == math.inf:
+            return
         totals = dict(self._written)
         milliseconds = int(self._clock.now().timestamp() * 1000)
         lines = [

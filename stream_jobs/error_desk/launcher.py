@@ -1,6 +1,5 @@
 """Keeps KCL's daemon running, until it is asked to stop."""
 
-import math
 import signal
 import subprocess
 import sys
@@ -53,8 +52,7 @@ def run(settings: ErrorDeskSettings, environ: Mapping[str, str], *, clock: Clock
         logger.error("error desk ends", error=type(error).__name__, why=str(error))  # noqa: TRY400  told whole
         return _FAILED
     finally:
-        if settings.emf_seconds is not None:
-            reporter.report()
+        reporter.report()
     logger.info("error desk stopped", reason=shutdown.reason)
     return _GOOD
 
@@ -63,7 +61,7 @@ def _reporter(settings: ErrorDeskSettings, clock: Clock) -> EmfReporter:
     return EmfReporter(
         clock,
         sys.stdout,
-        seconds=settings.emf_seconds or math.inf,
+        seconds=settings.emf_seconds,
         namespace=settings.emf_namespace,
         dimensions={"Stream": settings.stream},
     )

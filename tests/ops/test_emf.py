@@ -92,7 +92,7 @@ def check(line: str) -> dict[str, Any]:
 class Reports:
     """A registry of its own, and the documents that were written of it."""
 
-    def __init__(self, seconds: float = 60.0) -> None:
+    def __init__(self, seconds: float | None = 60.0) -> None:
         self.clock = ManualClock()
         self.registry = CollectorRegistry()
         self.out = io.StringIO()
@@ -114,6 +114,15 @@ class Reports:
     def reported(self) -> dict[str, Any]:
         self.reporter.report()
         return {name: value for document in self.taken() for name, value in document.items()}
+
+
+def test_without_an_interval_nothing_is_written_not_even_at_the_end() -> None:
+    reports = Reports(seconds=None)
+    Gauge("headrace_spool_bytes", "x", registry=reports.registry).set(4096)
+    reports.clock.advance(1e9)
+    reports.reporter.step()
+    reports.reporter.report()
+    assert reports.taken() == []
 
 
 def test_a_document_names_its_metrics_units_and_dimensions() -> None:
