@@ -12,13 +12,13 @@ from tests.warehouse.simulation import batch_id, fold_of, good
 pytestmark = pytest.mark.stack
 
 
-def test_more_sources_than_one_question_names_fit_one_batch(warehouse: Warehouse, sql: Sql, url: str) -> None:
+def test_thousands_of_sources_fit_one_batch(warehouse: Warehouse, sql: Sql, url: str) -> None:
     epoch = warehouse.take_epoch("events")
-    names = [f"source-{n:04}" for n in range(1_100)]
+    names = [f"source-{n:04}" for n in range(2_500)]
     warehouse.commit(batch_id(0), epoch, fold_of([r for name in names for r in good(1, 2, source=name)]))
     warehouse.commit(batch_id(1), epoch, fold_of([r for name in names for r in good(2, 3, source=name)]))
     assert ranges(sql) == [(name, 1, 3) for name in names]
-    assert sql("select sum(duplicates_dropped) from ledger_sources") == [(1_100,)]
+    assert sql("select sum(duplicates_dropped) from ledger_sources") == [(2_500,)]
     session = open_session(url)
     with session.cursor() as cursor:
         found = read_sources(cursor, [*names, "unknown"])

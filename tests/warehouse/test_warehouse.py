@@ -107,7 +107,7 @@ def crashing(connect: Callable[..., Warehouse]) -> Crashing:
     return Crashing(points, connect(probe=probe))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sequence=batches)
 def test_any_sequence_of_batches_replays_and_crashes_equals_the_model(
     crashing: Crashing, sql: Sql, url: str, sequence: Sequence

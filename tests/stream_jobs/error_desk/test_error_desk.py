@@ -17,8 +17,8 @@ from tests.stream_jobs.error_desk.running import RunningDesk, daemon_of, shards_
 pytestmark = [pytest.mark.stack, pytest.mark.crash, pytest.mark.xdist_group("error_desk")]
 
 CODES = (RejectCode.NOT_JSON, RejectCode.WRONG_TYPE, RejectCode.TOO_LONG)
-SHARDS = 2
-PART = 1_000
+SHARDS = 4
+PART = 4_000
 
 
 class Sent:

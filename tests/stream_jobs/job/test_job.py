@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from headrace.errors import BatchMismatch, FencedOut, StreamRecreated
 from headrace.schemas.codec import Rejection, encode
 from headrace.schemas.registry import OUTPUTS
-from headrace.warehouse.probe import AFTER_COMMIT, BEFORE_STAGE, POINTS
+from headrace.warehouse.probe import POINTS
 from producers.formats.access_log import parse
 from tests.doubles.kinesis import KinesisDouble
 from tests.e2e.truth import PATHS, TRAFFIC, Truth
@@ -87,8 +87,7 @@ def test_jobs_that_die_at_every_point_of_a_commit_change_no_number(
     kinesis: KinesisDouble, job: Jobs, url: str
 ) -> None:
     send(kinesis, [access(number) for number in range(1, 101)], per_aggregate=5)
-    in_the_first_batch = [(BEFORE_STAGE, 1), (AFTER_COMMIT, 1)]  # the start of which Spark keeps nowhere
-    for point, visit in in_the_first_batch + [(point, 2) for point in POINTS]:
+    for point, visit in [(point, visit) for visit in (1, 2) for point in POINTS]:
         died = job(probe=_dies_at(point, visit=visit), batch_records=2).ended()
         assert (type(died), str(died)) == (MemoryError, point)
     last = job()
