@@ -93,7 +93,7 @@ def torture(
 
 @pytest.mark.parametrize("share", [0.01, 0.1])
 def test_keyed_records_survive_failures_kills_and_resharding_in_order(tmp_path: Path, share: float) -> None:
-    count = size(100_000)
+    count = size(250_000)
     torture(
         tmp_path,
         signups(count),
@@ -120,5 +120,5 @@ def test_records_that_trickle_in_small_aggregates_survive_the_same(tmp_path: Pat
 
 
 def test_unkeyed_records_survive_the_same(tmp_path: Path) -> None:
-    count = size(100_000)
+    count = size(200_000)
     torture(tmp_path, accesses(count), access_line, count=count, share=0.1, seed=SEED * 1_000 + 600)
